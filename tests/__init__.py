@@ -1,0 +1,26 @@
+"""The tests of microgpt: `python -m unittest` in the project's folder runs them all.
+
+Each file answers the question that its name asks. They need nothing but the standard library.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "microgpt.py"
+KOREAN_NAMES = ROOT / "tests" / "data" / "korean_names.txt"
+
+
+def run(*args, env=None, **kwargs):
+    """Run microgpt.py in a process of its own, as a user would; stdout and stderr are bytes."""
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), *map(str, args)],
+        stdin=kwargs.pop("stdin", None if "input" in kwargs else subprocess.DEVNULL),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        timeout=600,
+        **kwargs,
+    )

@@ -1,0 +1,69 @@
+"""Do a file's lines become documents, and a document's characters tokens and text again?"""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from microgpt import Tokenizer, read_docs
+
+
+class Documents(unittest.TestCase):
+    def docs(self, data):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "docs.txt")
+            path.write_bytes(data)
+            return read_docs(path)
+
+    def test_one_document_per_line_that_is_not_blank(self):
+        self.assertEqual(self.docs(b"\n anna \n\n \t\nbob lee\t\n\n"), ["anna", "bob lee"])
+        self.assertEqual(self.docs(b"anna"), ["anna"])
+
+    def test_repeated_documents_are_kept(self):
+        self.assertEqual(self.docs(b"b\na\nb\n"), ["b", "a", "b"])
+
+    def test_line_ends_of_every_system(self):
+        self.assertEqual(self.docs(b"a\r\nb\rc\nd"), ["a", "b", "c", "d"])
+
+    def test_only_line_ends_separate_documents(self):
+        text = "a\x0bb\na\x0cb\na\x85b\na\u2028b\na\x1cb\na\x00b"
+        self.assertEqual(self.docs(text.encode()), text.split("\n"))
+
+    def test_byte_order_mark(self):
+        self.assertEqual(self.docs(b"\xef\xbb\xbfanna\nbob"), ["anna", "bob"])
+
+    def test_composed_and_decomposed_text_are_the_same(self):
+        composed, decomposed = "\uac00\u00e9", "\u1100\u1161e\u0301"
+        self.assertEqual(self.docs(decomposed.encode()), [composed])
+
+    def test_no_documents(self):
+        for data in (b"", b"\n\r\n \t\n", b"\xef\xbb\xbf", "\u3000\n".encode()):
+            with self.subTest(data), self.assertRaisesRegex(ValueError, "holds no documents"):
+                self.docs(data)
+
+    def test_the_line_that_is_not_utf_8(self):
+        for data, line in (
+            (b"\xff", 1), (b"a\n\xc3", 2), (b"a\r\nb\r\n\n\xe9", 4), (b"a\rb\r\x80", 3),
+            (b"\xef\xbb\xbfa\n\xed\xa0\x80", 2),
+        ):  # fmt: skip
+            with self.subTest(data), self.assertRaisesRegex(ValueError, rf"line {line}\b"):
+                self.docs(data)
+
+
+class Tokens(unittest.TestCase):
+    def test_ids_are_the_places_of_the_sorted_characters_and_bos_comes_last(self):
+        tokenizer = Tokenizer(["bob", "anna"])
+        self.assertEqual(tokenizer.chars, ["a", "b", "n", "o"])
+        self.assertEqual((tokenizer.bos, tokenizer.vocab_size), (4, 5))
+        self.assertEqual(tokenizer.encode("bob"), [4, 1, 3, 1, 4])
+        self.assertEqual(tokenizer.encode(""), [4, 4])
+
+    def test_there_and_back(self):
+        docs = ["새벽", "été", "a b", "日本", "\U0001f600", "\x00"]
+        tokenizer = Tokenizer(docs)
+        for doc in docs:
+            self.assertEqual(len(tokenizer.encode(doc)), len(doc) + 2)
+            self.assertEqual(tokenizer.decode(tokenizer.encode(doc)), doc)
+
+    def test_unknown_character(self):
+        with self.assertRaises(KeyError):
+            Tokenizer(["abc"]).encode("abd")
