@@ -181,10 +181,10 @@ class Value:
         while tape:
             node = tape.pop()
             if node.grad:  # 0 where self does not depend on the node: there is nothing to pass on
-                node._pass_on(node.grad)
+                node._backprop(node.grad)
             node._children = None
 
-    def _pass_on(self, grad: float) -> None:
+    def _backprop(self, grad: float) -> None:
         """The chain rule for one node whose own gradient is complete."""
         for child, local_grad in zip(self._children, self._local_grads):
             child.grad += local_grad * grad
@@ -235,7 +235,7 @@ class PairSum(Value):
         self._local_grads = (dx, dy)
         tape.append(self)
 
-    def _pass_on(self, grad: float) -> None:
+    def _backprop(self, grad: float) -> None:
         for x, y, dx, dy in zip(*self._children, *self._local_grads):
             x.grad += dx * grad
             y.grad += dy * grad
@@ -457,7 +457,8 @@ def sample(
     for pos_id in range(settings.block_size):
         with no_grad():
             logits = gpt(weights, token_id, pos_id, cache)
-        probs = softmax([logit.data / settings.temperature for logit in logits])
+        top = max(logit.data for logit in logits)  # taken off first: no temperature is too low
+        probs = softmax([(logit.data - top) / settings.temperature for logit in logits])
         token_id = rng.choices(range(tokenizer.vocab_size), weights=probs)[0]
         if token_id == tokenizer.bos:
             break
@@ -466,6 +467,22 @@ def sample(
 
 
 # --- Command line ---------------------------------------------------------------------------------
+
+
+def run(docs: list[str], settings: Settings) -> None:
+    """Train on the documents, then sample: the whole program, as it stands on standard output."""
+    rng = random.Random(settings.seed)
+    rng.shuffle(docs)
+    tokenizer = Tokenizer(docs)
+    state_dict = init_state_dict(settings, tokenizer.vocab_size, rng)
+    print(f"num docs: {len(docs)}")
+    print(f"vocab size: {tokenizer.vocab_size}")
+    print(f"num params: {sum(len(row) for matrix in state_dict.values() for row in matrix)}")
+    for step, loss in enumerate(train(state_dict, tokenizer, docs, settings), 1):
+        print(f"step {step:4} / {settings.num_steps:4} | loss {loss:.4f}", end="\r")
+    print("\n--- inference (new, hallucinated names) ---")
+    for i in range(1, settings.num_samples + 1):
+        print(f"sample {i:2}: {sample(state_dict, tokenizer, settings, rng)}")
 
 
 def find_dataset() -> Path:
@@ -481,7 +498,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         "dataset", nargs="?", type=Path, help="UTF-8 text, one document a line (default: input.txt)"
     )
     args = parser.parse_args(argv)
-    settings = Settings()
     path = args.dataset or find_dataset()
     try:
         docs = read_docs(path)
@@ -489,21 +505,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.exit(1, f"{parser.prog}: error: {path}: {error.strerror}\n")
     except ValueError as error:
         parser.exit(1, f"{parser.prog}: error: {error}\n")
-
-    rng = random.Random(settings.seed)
-    rng.shuffle(docs)
-    tokenizer = Tokenizer(docs)
-    state_dict = init_state_dict(settings, tokenizer.vocab_size, rng)
-    print(f"num docs: {len(docs)}")
-    print(f"vocab size: {tokenizer.vocab_size}")
-    print(f"num params: {sum(len(row) for matrix in state_dict.values() for row in matrix)}")
     if sys.implementation.name == "cpython":
         gc.disable()  # graphs have no cycles: reference counting frees them, without a search
-    for step, loss in enumerate(train(state_dict, tokenizer, docs, settings), 1):
-        print(f"step {step:4} / {settings.num_steps:4} | loss {loss:.4f}", end="\r")
-    print("\n--- inference (new, hallucinated names) ---")
-    for i in range(1, settings.num_samples + 1):
-        print(f"sample {i:2}: {sample(state_dict, tokenizer, settings, rng)}")
+    run(docs, Settings())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,136 @@
+"""Does sampling follow the softmax at its temperature, and leave no graph behind?"""
+
+import gc
+import random
+import unittest
+from collections import Counter
+from unittest import mock
+
+import microgpt
+from microgpt import Settings, Tokenizer, Value, init_state_dict, no_grad, sample
+from tests import formulas
+
+
+def model(**settings):
+    """Settings, a tokenizer of five tokens, and a random model that has strong opinions."""
+    settings = Settings(**{"n_embd": 4, "n_head": 2, "block_size": 3, **settings})
+    tokenizer = Tokenizer(["abcd"])
+    state_dict = init_state_dict(settings, tokenizer.vocab_size, random.Random(7))
+    for row in state_dict["lm_head"]:
+        for p in row:
+            p.data *= 12
+    return state_dict, tokenizer, settings
+
+
+def probabilities(state_dict, settings, tokens):
+    """What the formulas say about the token that comes after these."""
+    weights = {n: [[p.data for p in row] for row in m] for n, m in state_dict.items()}
+    logits = formulas.logits(vars(settings), weights, tokens)[-1]
+    return formulas.softmax([logit / settings.temperature for logit in logits])
+
+
+class TheDistribution(unittest.TestCase):
+    def chi_square(self, counts, probs):
+        n = sum(counts)
+        return sum((count - n * p) ** 2 / (n * p) for count, p in zip(counts, probs))
+
+    def test_first_and_second_character(self):
+        """Chi-square with 4 degrees of freedom is above 18.5 once in a thousand times."""
+        for temperature in (0.5, 1.0, 2.0):
+            state_dict, tokenizer, settings = model(temperature=temperature)
+            rng = random.Random(8)
+            texts = [sample(state_dict, tokenizer, settings, rng) for _ in range(2000)]
+            bos = tokenizer.bos
+            first = Counter(text[:1] for text in texts)
+            counts = [first[char] for char in [*tokenizer.chars, ""]]
+            probs = probabilities(state_dict, settings, [bos])
+            self.assertLess(self.chi_square(counts, probs), 18.5)
+            # with another temperature's probabilities, the same bound does not hold
+            other = Settings(**{**vars(settings), "temperature": temperature * 1.5})
+            self.assertGreater(
+                self.chi_square(counts, probabilities(state_dict, other, [bos])), 18.5
+            )
+            char = max(tokenizer.chars, key=first.__getitem__)
+            second = Counter(text[1:2] for text in texts if text[:1] == char)
+            counts = [second[char] for char in [*tokenizer.chars, ""]]
+            probs = probabilities(state_dict, settings, tokenizer.encode(char)[:2])
+            self.assertLess(self.chi_square(counts, probs), 18.5)
+
+    def test_temperature_towards_zero_picks_the_most_likely(self):
+        for temperature in (1e-3, 1e-9, 1e-300, 5e-324):
+            state_dict, tokenizer, settings = model(temperature=temperature)
+            tokens = [tokenizer.bos]
+            plain = Settings(**{**vars(settings), "temperature": 1.0})
+            while len(tokens) <= settings.block_size:
+                probs = probabilities(state_dict, plain, tokens)
+                tokens.append(probs.index(max(probs)))
+                if tokens[-1] == tokenizer.bos:
+                    break
+            for seed in range(5):
+                text = sample(state_dict, tokenizer, settings, random.Random(seed))
+                self.assertEqual(text, tokenizer.decode(tokens))
+
+    def test_one_draw_for_each_token(self):
+        state_dict, tokenizer, settings = model()
+        for seed in range(20):
+            rng, same = random.Random(seed), random.Random(seed)
+            text = sample(state_dict, tokenizer, settings, rng)
+            for _ in range(min(len(text) + 1, settings.block_size)):
+                same.random()
+            self.assertEqual(rng.getstate(), same.getstate())
+
+    def test_no_longer_than_the_block(self):
+        state_dict, tokenizer, settings = model(temperature=50.0)
+        rng = random.Random(9)
+        lengths = {len(sample(state_dict, tokenizer, settings, rng)) for _ in range(200)}
+        self.assertEqual(lengths, {0, 1, 2, 3})
+
+
+class TheGraph(unittest.TestCase):
+    def live_values(self):
+        gc.collect()
+        return sum(isinstance(thing, Value) for thing in gc.get_objects())
+
+    def test_none_outlives_its_token(self):
+        state_dict, tokenizer, settings = model(n_layer=2, temperature=5.0, block_size=8)
+        tapes, counts = [], []
+        before, tape = self.live_values(), len(microgpt.tape)
+        gpt = microgpt.gpt
+
+        def watched(weights, token_id, pos_id, cache):
+            tapes.append(len(microgpt.tape))
+            counts.append(self.live_values() - before)
+            for keys, values in (head for heads in cache for head in heads):
+                for value in (value for vector in keys + values for value in vector):
+                    self.assertEqual((value._children, value._local_grads), ((), ()))
+            return gpt(weights, token_id, pos_id, cache)
+
+        with mock.patch.object(microgpt, "gpt", watched):
+            self.assertGreater(len(sample(state_dict, tokenizer, settings, random.Random(3))), 3)
+        self.assertEqual(set(tapes), {tape})
+        # of each token no more than its keys and values: 2 in each layer, n_embd channels, and
+        # the logits, until the next ones replace them
+        logits = tokenizer.vocab_size
+        cached = 2 * settings.n_layer * settings.n_embd
+        for pos_id, count in enumerate(counts):
+            self.assertLessEqual(count, pos_id * cached + logits)
+        self.assertEqual(self.live_values(), before)
+
+    def test_sampling_in_the_middle_of_a_training_step_does_no_harm(self):
+        state_dict, tokenizer, settings = model()
+        tokens = tokenizer.encode("abcd")
+        params = [p for matrix in state_dict.values() for row in matrix for p in row]
+        microgpt.document_loss(state_dict, tokens, settings).backward()
+        expected = [p.grad for p in params]
+        for p in params:
+            p.grad = 0.0
+        loss = microgpt.document_loss(state_dict, tokens, settings)
+        sample(state_dict, tokenizer, settings, random.Random(1))
+        loss.backward()
+        self.assertEqual([p.grad for p in params], expected)
+
+    def test_no_grad_ends_with_an_error_too(self):
+        before = len(microgpt.tape)
+        with self.assertRaises(ZeroDivisionError), no_grad():
+            Value(2.0) * 3 / 0
+        self.assertEqual(len(microgpt.tape), before)
