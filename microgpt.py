@@ -12,36 +12,63 @@ from __future__ import annotations
 
 import argparse
 import gc
+import hashlib
 import io
 import math
+import os
 import random
+import shutil
 import sys
+import tempfile
+import time
 import unicodedata
+import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 __version__ = "1.0.0"
 
 # --- Settings -------------------------------------------------------------------------------------
-# Everything that can be turned: the shape of the model, how it is trained, how it is sampled.
+# Everything that can be turned: the shape of the model, how it is trained, how it is sampled. Each
+# is an option of the command line, too, which takes name, default, range and help from here.
+
+
+def setting(default: float, help: str, least: float = -math.inf) -> Any:
+    return field(default=default, metadata={"help": help, "least": least})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a run."""
+    """The settings of a run. Raises ValueError, naming the setting, for one that cannot be."""
 
-    n_layer: int = 1  # transformer layers
-    n_embd: int = 16  # embedding dimension: the width of the residual stream
-    block_size: int = 16  # maximum context length, in tokens
-    n_head: int = 4  # attention heads, of n_embd / n_head dimensions each
-    num_steps: int = 1000  # training steps, one document each
-    lr: float = 0.01  # initial learning rate
-    temperature: float = 0.5  # sampling temperature: the lower, the safer the choices
-    num_samples: int = 20  # documents to sample after training
-    seed: int = 42  # seed of the one generator that makes every random draw
+    n_layer: int = setting(1, "transformer layers", least=1)
+    n_embd: int = setting(16, "embedding dimension, a multiple of n_head", least=1)
+    block_size: int = setting(16, "maximum context length, in tokens", least=1)
+    n_head: int = setting(4, "attention heads", least=1)
+    num_steps: int = setting(1000, "training steps, one document each", least=0)
+    lr: float = setting(0.01, "initial learning rate")
+    temperature: float = setting(0.5, "sampling temperature: low is safe, high is wild")
+    num_samples: int = setting(20, "documents to sample after training", least=0)
+    seed: int = setting(42, "seed of the one generator behind every random draw")
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value, least = getattr(self, f.name), f.metadata["least"]
+            if isinstance(f.default, float):
+                fine = isinstance(value, (int, float)) and 0 < value < math.inf
+                wanted = "a finite number above 0"
+            else:
+                fine = isinstance(value, int) and value >= least
+                wanted = f"a whole number, at least {least}"
+            if not fine:
+                raise ValueError(f"{f.name} must be {wanted}, not {value}")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head})")
 
 
 # --- Dataset --------------------------------------------------------------------------------------
@@ -49,20 +76,29 @@ class Settings:
 # be a word, a place or a verse. The model will learn to write more of the same kind.
 
 
-def read_docs(path: Path) -> list[str]:
+class DatasetError(ValueError):
+    """There is no dataset to train on; the message says in one line why."""
+
+
+def read_docs(path: str | Path) -> list[str]:
     """The documents of a UTF-8 file: its non-blank lines, stripped, in Unicode's form NFC.
 
-    Raises OSError if the file cannot be read, ValueError if it is not UTF-8 or has no documents.
+    The path "-" stands for standard input. Raises DatasetError if the file cannot be read, is not
+    UTF-8 or holds no documents.
     """
+    name = "standard input" if path == "-" else path
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with open(0 if path == "-" else path, "rb") as file:
+            text = file.read().decode("utf-8-sig")
+    except OSError as error:
+        raise DatasetError(f"{name}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         line_number = len(error.object[: error.start + 1].splitlines())
-        raise ValueError(f"{path}: line {line_number} is not UTF-8 text") from None
+        raise DatasetError(f"{name}: line {line_number} is not UTF-8 text") from None
     lines = io.StringIO(unicodedata.normalize("NFC", text), newline=None)
     docs = [doc for doc in map(str.strip, lines) if doc]
     if not docs:
-        raise ValueError(f"{path}: the dataset holds no documents")
+        raise DatasetError(f"{name}: the dataset holds no documents")
     return docs
 
 
@@ -459,6 +495,9 @@ def sample(
             logits = gpt(weights, token_id, pos_id, cache)
         top = max(logit.data for logit in logits)  # taken off first: no temperature is too low
         probs = softmax([(logit.data - top) / settings.temperature for logit in logits])
+        if not math.isfinite(sum(probs)):
+            steps = settings.num_steps
+            raise FloatingPointError(f"training diverged at step {steps}: no finite logits")
         token_id = rng.choices(range(tokenizer.vocab_size), weights=probs)[0]
         if token_id == tokenizer.bos:
             break
@@ -467,10 +506,18 @@ def sample(
 
 
 # --- Command line ---------------------------------------------------------------------------------
+# What is left is not about GPTs: the status line, the default dataset, options and errors.
+
+NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
+NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
+DOWNLOAD_SECONDS = 20.0
 
 
 def run(docs: list[str], settings: Settings) -> None:
-    """Train on the documents, then sample: the whole program, as it stands on standard output."""
+    """The whole program for these documents: shuffle, train, sample.
+
+    Raises FloatingPointError if training diverges.
+    """
     rng = random.Random(settings.seed)
     rng.shuffle(docs)
     tokenizer = Tokenizer(docs)
@@ -478,36 +525,128 @@ def run(docs: list[str], settings: Settings) -> None:
     print(f"num docs: {len(docs)}")
     print(f"vocab size: {tokenizer.vocab_size}")
     print(f"num params: {sum(len(row) for matrix in state_dict.values() for row in matrix)}")
-    for step, loss in enumerate(train(state_dict, tokenizer, docs, settings), 1):
-        print(f"step {step:4} / {settings.num_steps:4} | loss {loss:.4f}", end="\r")
-    print("\n--- inference (new, hallucinated names) ---")
+    show_progress(train(state_dict, tokenizer, docs, settings), settings.num_steps)
+    print("\n--- inference (new, hallucinated names) ---", flush=True)
     for i in range(1, settings.num_samples + 1):
-        print(f"sample {i:2}: {sample(state_dict, tokenizer, settings, rng)}")
+        print(f"sample {i:2}: {sample(state_dict, tokenizer, settings, rng)}", flush=True)
 
 
-def find_dataset() -> Path:
-    """The default dataset: input.txt in the current folder, or else the one beside this script."""
+def show_progress(losses: Iterator[float], num_steps: int) -> None:
+    """Print every loss on one status line, on a terminal together with the time that is left."""
+    terminal, start = sys.stdout.isatty(), time.monotonic()
+    left, due, width = "", start + 1, 0
+    try:
+        for step, loss in enumerate(losses, 1):
+            if not math.isfinite(loss):
+                raise FloatingPointError(f"training diverged at step {step}: the loss is {loss}")
+            line = f"step {step:4} / {num_steps:4} | loss {loss:.4f}"
+            if terminal:
+                now = time.monotonic()
+                if now >= due:  # once a second, so that it can be read
+                    seconds = (now - start) / step * (num_steps - step)
+                    left, due = f" | {timedelta(seconds=round(seconds))} left", now + 1
+                line += left if step < num_steps else ""
+                line = line[: shutil.get_terminal_size().columns - 1]
+                line, width = line.ljust(width), len(line)
+            print(line, end="\r", flush=True)
+    except BaseException:
+        if terminal:
+            print(" " * width, end="\r", flush=True)
+        raise
+
+
+def default_dataset() -> Path:
+    """input.txt in the current folder, or the one beside this script, or else a download.
+
+    The names of the published run are downloaded to the current folder, where they appear whole
+    and verified or not at all. Raises DatasetError if that fails.
+    """
     here = Path("input.txt")
-    return here if here.exists() else Path(__file__).with_name("input.txt")
+    beside = Path(__file__).resolve().with_name(here.name)
+    if os.path.lexists(here) or beside.exists():
+        return here if os.path.lexists(here) else beside
+    print(f"there is no {here}: downloading {NAMES_URL}", file=sys.stderr)
+    try:
+        data, deadline = b"", time.monotonic() + DOWNLOAD_SECONDS
+        with urllib.request.urlopen(NAMES_URL, timeout=DOWNLOAD_SECONDS) as response:
+            while chunk := response.read1(1 << 16):
+                data += chunk
+                if time.monotonic() > deadline:
+                    raise TimeoutError("timed out")
+        if hashlib.sha256(data).hexdigest() != NAMES_SHA256:
+            raise OSError("what came has the wrong checksum")
+        with tempfile.TemporaryDirectory(dir=".") as folder:
+            Path(folder, here.name).write_bytes(data)
+            Path(folder, here.name).replace(here)
+    except (OSError, HTTPException) as error:
+        advice = "to go on without it, name a file with one document a line"
+        raise DatasetError(f"the download failed: {error}; {advice}") from None
+    return here
+
+
+def argument_parser() -> argparse.ArgumentParser:
+    """The command line: a dataset, and an option for every setting."""
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [DATASET] [--SETTING N ...]",
+        description="Train a small GPT on the documents of a file, then let it make up new ones.",
+        epilog="example: %(prog)s my_names.txt --num_steps 2000 --temperature 0.7",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "dataset",
+        nargs="?",
+        metavar="DATASET",
+        help="UTF-8 text with one document a line, or - for standard input (default: input.txt "
+        "in this folder, or beside the script, or else downloaded)",
+    )
+    for f in fields(Settings):
+        text = f"{f.metadata['help']} (default: {f.default})"
+        parser.add_argument(
+            f"--{f.name}", type=type(f.default), default=f.default, metavar="N", help=text
+        )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """The command: train on a dataset, then sample. The last word on stderr is for the user."""
-    parser = argparse.ArgumentParser(description="Train a small GPT and let it make up names.")
-    parser.add_argument(
-        "dataset", nargs="?", type=Path, help="UTF-8 text, one document a line (default: input.txt)"
-    )
-    args = parser.parse_args(argv)
-    path = args.dataset or find_dataset()
+    """Do what the command line says. Ends in SystemExit if that cannot be done to the end."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # a shell can have closed them
+    sys.stderr = sys.stderr or open(os.devnull, "w")
+    parser = argument_parser()
+    options = vars(parser.parse_args(argv))
+    dataset = options.pop("dataset")
     try:
-        docs = read_docs(path)
-    except OSError as error:
-        parser.exit(1, f"{parser.prog}: error: {path}: {error.strerror}\n")
+        settings = Settings(**options)
     except ValueError as error:
-        parser.exit(1, f"{parser.prog}: error: {error}\n")
+        parser.error(str(error))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace", newline="\n")
     if sys.implementation.name == "cpython":
         gc.disable()  # graphs have no cycles: reference counting frees them, without a search
-    run(docs, Settings())
+
+    def fail(message: object) -> NoReturn:
+        line = "".join(char if char.isprintable() else "?" for char in str(message))
+        parser.exit(1, f"{parser.prog}: error: {line}\n")
+
+    try:
+        docs = read_docs(default_dataset() if dataset is None else dataset)
+        longest = settings.block_size - 1
+        if cut := sum(len(doc) > longest for doc in docs):
+            warning = f"{cut} of {len(docs)} documents have more than {longest} characters"
+            outcome = f"only their first {settings.block_size} tokens are trained on"
+            print(f"{parser.prog}: warning: {warning}: {outcome}", file=sys.stderr)
+        run(docs, settings)
+    except (DatasetError, FloatingPointError) as error:
+        fail(error)
+    except MemoryError:
+        fail("not enough memory for these settings and documents")
+    except OSError as error:  # standard output; what is still in its buffer must go nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever was reading has seen enough
+            sys.exit(1)
+        fail(f"standard output: {error.strerror}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":
