@@ -551,7 +551,7 @@ def show_progress(losses: Iterator[float], num_steps: int) -> None:
             print(line, end="\r", flush=True)
     except BaseException:
         if terminal:
-            print(" " * width, end="\r", flush=True)
+            print("\r" + " " * width, end="\r", flush=True)
         raise
 
 
@@ -640,10 +640,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail(error)
     except MemoryError:
         fail("not enough memory for these settings and documents")
-    except OSError as error:  # standard output; what is still in its buffer must go nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # whoever was reading has seen enough
-            sys.exit(1)
+    except BrokenPipeError:  # whoever was reading standard output has seen enough
+        sys.exit(1)
+    except OSError as error:
         fail(f"standard output: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)
