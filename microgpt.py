@@ -214,8 +214,9 @@ class Value:
         """
         check_usable((self,))
         self.grad = 1.0
+        pop = tape.pop
         while tape:
-            node = tape.pop()
+            node = pop()
             if node.grad:  # 0 where self does not depend on the node: there is nothing to pass on
                 node._backprop(node.grad)
             node._children = None
@@ -245,34 +246,45 @@ def no_grad() -> Iterator[None]:
         del tape[start:]
 
 
-class Vector(tuple[Value, ...]):
-    """Values in a row, with their data gathered once for all the sums that they will enter."""
+class Vector(list[Value]):
+    """Values in a row, with their data gathered once for all the sums that they will enter.
 
-    def __init__(self, values: Iterable[Value]) -> None:
+    It can be made longer with append(), and must not be changed otherwise.
+    """
+
+    def __init__(self, values: Iterable[Value] = ()) -> None:
+        super().__init__(values)
         check_usable(self)
         self.data = [value.data for value in self]
+
+    def append(self, value: Value) -> None:
+        check_usable((value,))
+        super().append(value)
+        self.data.append(value.data)
 
 
 class PairSum(Value):
     """A sum over pairs (x, y) of children, such as a dot product, as a single node.
 
     Most of the model's arithmetic is in such sums. One node for each instead of two for every
-    pair, and both children of a pair served in one round of the loop, is what makes it fast.
+    pair, and both children of a pair served in one round of the loop, is what makes it fast. The
+    rows are shared with other nodes, never copied, which keeps the graph small.
     """
 
-    __slots__ = ()
+    __slots__ = ("_partners", "_partner_grads")
 
     def __init__(
         self, data: float, x: Vector, y: Vector, dx: Sequence[float], dy: Sequence[float]
     ) -> None:
         self.data = data
         self.grad = 0.0
-        self._children = (x, y)
-        self._local_grads = (dx, dy)
+        self._children, self._local_grads = x, dx
+        self._partners, self._partner_grads = y, dy
         tape.append(self)
 
     def _backprop(self, grad: float) -> None:
-        for x, y, dx, dy in zip(*self._children, *self._local_grads):
+        pairs = zip(self._children, self._partners, self._local_grads, self._partner_grads)
+        for x, y, dx, dy in pairs:
             x.grad += dx * grad
             y.grad += dy * grad
 
@@ -324,7 +336,7 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: random.Random) -> 
 # network (MLP) works on the result, and what both find is added to the stream.
 
 Weights = dict[str, list[Vector]]
-KVCache = list[list[tuple[list[Vector], list[Vector]]]]  # [layer][head] -> (keys, values)
+KVCache = list[list[tuple[list[Vector], list[Vector]]]]  # [layer][head] -> keys, channels
 
 
 def gather(state_dict: StateDict) -> Weights:
@@ -333,8 +345,16 @@ def gather(state_dict: StateDict) -> Weights:
 
 
 def empty_cache(settings: Settings) -> KVCache:
-    """A KV cache before the first token: for each head of each layer, no keys and no values."""
-    return [[([], []) for _ in range(settings.n_head)] for _ in range(settings.n_layer)]
+    """A KV cache before the first token: of each head of each layer, the keys and the values.
+
+    Keys [position][head_dim] are there to be compared with, one after the other; values are to be
+    averaged over the positions, and so stand by channel: [head_dim][position].
+    """
+    head_dim = settings.n_embd // settings.n_head
+    return [
+        [([], [Vector() for _ in range(head_dim)]) for _ in range(settings.n_head)]
+        for _ in range(settings.n_layer)
+    ]
 
 
 def linear(x: Sequence[Value], matrix: list[Vector]) -> list[Value]:
@@ -360,8 +380,8 @@ def rmsnorm(x: Sequence[Value]) -> list[Value]:
     return [value * scale for value in x]
 
 
-def attention(query: Vector, keys: list[Vector], values: list[Vector]) -> list[Value]:
-    """One head: the mean of the values, weighted by how well the keys answer the query.
+def attention(query: Vector, keys: list[Vector], channels: list[Vector]) -> list[Value]:
+    """One head: the mean of the values, weighted by how well their keys answer the query.
 
     weights = softmax(query . key / sqrt(head_dim)), one for each position so far. In the mean
     over a channel, d mean / d value is the weight, and d mean / d score, through the softmax, is
@@ -371,7 +391,7 @@ def attention(query: Vector, keys: list[Vector], values: list[Vector]) -> list[V
     scores = Vector(dot(query, key) for key in keys)
     weights = softmax([score * scale for score in scores.data])
     means: list[Value] = []
-    for channel in map(Vector, zip(*values)):
+    for channel in channels:
         mean = 0.0
         for w, v in zip(weights, channel.data):
             mean += w * v
@@ -394,11 +414,12 @@ def gpt(weights: Weights, token_id: int, pos_id: int, cache: KVCache) -> list[Va
         values = linear(x, weights[f"layer{i}.attn_wv"])
         head_dim = len(x) // len(heads)
         x = []
-        for h, (head_keys, head_values) in enumerate(heads):
+        for h, (head_keys, head_channels) in enumerate(heads):
             head = slice(h * head_dim, (h + 1) * head_dim)
             head_keys.append(Vector(keys[head]))
-            head_values.append(Vector(values[head]))
-            x += attention(Vector(queries[head]), head_keys, head_values)
+            for channel, value in zip(head_channels, values[head]):
+                channel.append(value)
+            x += attention(Vector(queries[head]), head_keys, head_channels)
         x = linear(x, weights[f"layer{i}.attn_wo"])
         x = [a + b for a, b in zip(x, residual)]
 
@@ -454,14 +475,16 @@ class Adam:
 
     def step(self, lr: float) -> None:
         """Move every parameter against its gradient, at the learning rate lr, and zero the grad."""
-        beta1, beta2, eps, m, v = self.beta1, self.beta2, self.eps, self.m, self.v
+        beta1, beta2, eps, m, v, sqrt = self.beta1, self.beta2, self.eps, self.m, self.v, math.sqrt
         self.steps += 1
-        lr /= 1 - beta1**self.steps  # m and v start at 0: these two undo the bias of that
-        v_scale = 1 / (1 - beta2**self.steps)
+        lr /= 1 - beta1**self.steps  # m and v start at 0: these two undo the bias of that,
+        v_scale = 1 / (1 - beta2**self.steps)  # once a step rather than for every parameter
+        new1, new2 = 1 - beta1, 1 - beta2
         for i, p in enumerate(self.params):
-            m[i] = m_i = beta1 * m[i] + (1 - beta1) * p.grad
-            v[i] = v_i = beta2 * v[i] + (1 - beta2) * p.grad * p.grad
-            p.data -= lr * m_i / (math.sqrt(v_i * v_scale) + eps)
+            grad = p.grad
+            m[i] = m_i = beta1 * m[i] + new1 * grad
+            v[i] = v_i = beta2 * v[i] + new2 * grad * grad
+            p.data -= lr * m_i / (sqrt(v_i * v_scale) + eps)
             p.grad = 0.0
 
 

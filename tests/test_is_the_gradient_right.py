@@ -205,7 +205,7 @@ class NaryNodes(unittest.TestCase):
             mix = self.random_numbers(size)  # the gradients that arrive at the outputs
             rows = [values[i : i + size] for i in range(0, len(values), size)]
             query, *rest = map(Vector, rows)
-            outputs = attention(query, rest[:length], rest[length:])
+            outputs = attention(query, rest[:length], list(map(Vector, zip(*rest[length:]))))
             result = sum(n * out for n, out in zip(mix, outputs))
 
             rows = [nodes[i : i + size] for i in range(0, len(nodes), size)]

@@ -117,9 +117,9 @@ class TheLogits(unittest.TestCase):
             self.assertEqual(len(gpt(weights, 0, pos_id, cache)), 5)
         self.assertEqual([len(heads) for heads in cache], [2, 2, 2])
         for heads in cache:
-            for keys, values in heads:
+            for keys, channels in heads:
                 self.assertEqual([len(key) for key in keys], [3] * 4)
-                self.assertEqual([len(value) for value in values], [3] * 4)
+                self.assertEqual([len(channel) for channel in channels], [4] * 3)
 
     def test_shapes_and_names_of_the_parameters(self):
         settings = Settings(n_layer=2, n_embd=6, n_head=2, block_size=7)
@@ -157,4 +157,5 @@ class TheParts(unittest.TestCase):
 
     def test_vector(self):
         vector = Vector([Value(1.0), Value(2.0)])
-        self.assertEqual((len(vector), vector.data), (2, [1.0, 2.0]))
+        vector.append(Value(3.0))
+        self.assertEqual((len(vector), vector.data), (3, [1.0, 2.0, 3.0]))

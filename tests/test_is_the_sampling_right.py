@@ -100,8 +100,8 @@ class TheGraph(unittest.TestCase):
         def watched(weights, token_id, pos_id, cache):
             tapes.append(len(microgpt.tape))
             counts.append(self.live_values() - before)
-            for keys, values in (head for heads in cache for head in heads):
-                for value in (value for vector in keys + values for value in vector):
+            for keys, channels in (head for heads in cache for head in heads):
+                for value in (value for vector in keys + channels for value in vector):
                     self.assertEqual((value._children, value._local_grads), ((), ()))
             return gpt(weights, token_id, pos_id, cache)
 

@@ -29,7 +29,8 @@ class Refusals(unittest.TestCase):
             "/": lambda: gone / 2, "2 /": lambda: 2 / gone, "leaf /": lambda: leaf / gone,
             "**": lambda: gone**2, "2 **": lambda: 2**gone, "leaf **": lambda: leaf**gone,
             "neg": lambda: -gone, "exp": gone.exp, "log": gone.log, "relu": gone.relu,
-            "vector": lambda: Vector([leaf, gone]), "sum": lambda: sum([leaf, gone]),
+            "vector": lambda: Vector([leaf, gone]), "append": lambda: Vector().append(gone),
+            "sum": lambda: sum([leaf, gone]),
         }.items():  # fmt: skip
             with self.subTest(name):
                 self.assertRefused(action)
