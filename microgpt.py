@@ -39,6 +39,7 @@ __version__ = "1.0.0"
 
 
 def setting(default: float, help: str, least: float = -math.inf) -> Any:
+    """A field of Settings, with what the command line has to know about it."""
     return field(default=default, metadata={"help": help, "least": least})
 
 
@@ -136,6 +137,8 @@ class Tokenizer:
 # backward() reads it from the end, and so never has to search or sort the graph.
 tape: list[Value] = []
 
+LET_GO = "this was made before a backward(), which has let go of its graph"
+
 
 class Value:
     """A scalar in the computation graph: its `data`, and the `grad` that backward() leaves in it.
@@ -213,6 +216,7 @@ class Value:
         differentiate several losses that share a graph, or were built side by side, add them up.
         """
         check_usable((self,))
+        Vector.generation += 1  # what was gathered before is out of date from now on
         self.grad = 1.0
         pop = tape.pop
         while tape:
@@ -231,7 +235,7 @@ def check_usable(values: Iterable[Value]) -> None:
     """Raise RuntimeError if backward() has let go of one of the values."""
     for value in values:
         if value._children is None:
-            raise RuntimeError("backward() has let go of the graph that this Value was part of")
+            raise RuntimeError(LET_GO)
 
 
 @contextmanager
@@ -249,13 +253,17 @@ def no_grad() -> Iterator[None]:
 class Vector(list[Value]):
     """Values in a row, with their data gathered once for all the sums that they will enter.
 
-    It can be made longer with append(), and must not be changed otherwise.
+    It can be made longer with append(), and must not be changed otherwise. It serves until the
+    next backward(); afterwards a PairSum refuses it.
     """
+
+    generation = 0  # how many backward() there have been
 
     def __init__(self, values: Iterable[Value] = ()) -> None:
         super().__init__(values)
         check_usable(self)
         self.data = [value.data for value in self]
+        self.made_in = Vector.generation
 
     def append(self, value: Value) -> None:
         check_usable((value,))
@@ -268,7 +276,8 @@ class PairSum(Value):
 
     Most of the model's arithmetic is in such sums. One node for each instead of two for every
     pair, and both children of a pair served in one round of the loop, is what makes it fast. The
-    rows are shared with other nodes, never copied, which keeps the graph small.
+    rows are shared with other nodes, never copied, which keeps the graph small. Raises
+    RuntimeError for a row that was made before the last backward().
     """
 
     __slots__ = ("_partners", "_partner_grads")
@@ -276,6 +285,8 @@ class PairSum(Value):
     def __init__(
         self, data: float, x: Vector, y: Vector, dx: Sequence[float], dy: Sequence[float]
     ) -> None:
+        if not x.made_in == y.made_in == Vector.generation:
+            raise RuntimeError(LET_GO)
         self.data = data
         self.grad = 0.0
         self._children, self._local_grads = x, dx
@@ -374,7 +385,7 @@ def softmax(logits: Sequence[float]) -> list[float]:
 
 
 def rmsnorm(x: Sequence[Value]) -> list[Value]:
-    """x scaled to a root mean square of 1 (Zhang & Sennrich 2019), without a learned gain."""
+    """Scale x to a root mean square of 1 (Zhang & Sennrich 2019), without a learned gain."""
     vector = Vector(x)
     scale = (dot(vector, vector) / len(x) + 1e-5) ** -0.5
     return [value * scale for value in x]
@@ -408,6 +419,7 @@ def gpt(weights: Weights, token_id: int, pos_id: int, cache: KVCache) -> list[Va
     x = [t + p for t, p in zip(weights["wte"][token_id], weights["wpe"][pos_id])]
     x = rmsnorm(x)
     for i, heads in enumerate(cache):
+        # attention: each head looks at all positions so far
         residual, x = x, rmsnorm(x)
         queries = linear(x, weights[f"layer{i}.attn_wq"])
         keys = linear(x, weights[f"layer{i}.attn_wk"])
@@ -423,6 +435,7 @@ def gpt(weights: Weights, token_id: int, pos_id: int, cache: KVCache) -> list[Va
         x = linear(x, weights[f"layer{i}.attn_wo"])
         x = [a + b for a, b in zip(x, residual)]
 
+        # MLP: each position on its own
         residual, x = x, rmsnorm(x)
         x = linear(x, weights[f"layer{i}.mlp_fc1"])
         x = [value.relu() for value in x]
@@ -497,8 +510,8 @@ def train(
         doc = docs[step % len(docs)]
         tokens = tokenizer.encode(doc[: settings.block_size])
         loss = document_loss(state_dict, tokens, settings)  # forward
-        loss.backward()
-        adam.step(settings.lr * (1 - step / settings.num_steps))
+        loss.backward()  # backward
+        adam.step(settings.lr * (1 - step / settings.num_steps))  # update
         yield loss.data
 
 
@@ -536,8 +549,10 @@ NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d
 DOWNLOAD_SECONDS = 20.0
 
 
-def run(docs: list[str], settings: Settings) -> None:
-    """The whole program for these documents: shuffle, train, sample.
+def run(
+    docs: list[str], settings: Settings
+) -> tuple[StateDict, Tokenizer, Settings, random.Random]:
+    """The whole program for these documents: shuffle, train, sample. Returns what sample() takes.
 
     Raises FloatingPointError if training diverges.
     """
@@ -552,6 +567,7 @@ def run(docs: list[str], settings: Settings) -> None:
     print("\n--- inference (new, hallucinated names) ---", flush=True)
     for i in range(1, settings.num_samples + 1):
         print(f"sample {i:2}: {sample(state_dict, tokenizer, settings, rng)}", flush=True)
+    return state_dict, tokenizer, settings, rng
 
 
 def show_progress(losses: Iterator[float], num_steps: int) -> None:

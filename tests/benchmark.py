@@ -108,11 +108,11 @@ def compare(path, steps, rounds):
         ours.append((wall, cpu))
         naive.append(naive_wall)
         ratios.append(naive_wall / wall)
-    walls = [wall for wall, _ in ours]
-    print(f"  microgpt.py       wall {median(walls):8.2f} s   ({min(walls):.2f} to {max(walls):.2f}),"
-          f" CPU {median(cpu for _, cpu in ours):.2f} s")  # fmt: skip
-    print(f"  naive_program.py  wall {median(naive):8.2f} s   ({min(naive):.2f} to {max(naive):.2f})")
-    print(f"  ratio                  {median(ratios):8.1f}     ({min(ratios):.1f} to {max(ratios):.1f})")
+    for name, times in (("microgpt.py", [wall for wall, _ in ours]), ("naive_program.py", naive)):
+        spread = f"({min(times):.2f} to {max(times):.2f})"
+        print(f"  {name:<17} wall {median(times):8.2f} s   {spread}")
+    print(f"  ratio {median(ratios):25.1f}     ({min(ratios):.1f} to {max(ratios):.1f})")
+    print(f"  CPU time of microgpt.py {median(cpu for _, cpu in ours):7.2f} s")
     print(f"  outputs {'identical' if out == naive_out else 'DIFFER'}")
     return out == naive_out
 
@@ -127,10 +127,12 @@ def one_step(docs, steps):
 
 def growth(budget):
     """What larger models and longer documents cost, in all and for each multiply-add."""
-    print("\nGrowth: documents as long as the block; the fastest step, and its time for each of its"
-          "\nforward multiply-adds (two more go backward); peak memory above that of the smallest run")  # fmt: skip
-    print("                    multiply-adds      nodes   ms/step   ns/multiply-add   peak MiB"
-          "   bytes/multiply-add")  # fmt: skip
+    print("\nGrowth, with documents as long as the block: the fastest step, and its time for each of")
+    print("its multiply-adds forward (two more go backward); peak memory above that of one step")
+    print(
+        "                    multiply-adds      nodes   ms/step   ns/multiply-add   peak MiB"
+        "   bytes/multiply-add"
+    )
     rng = random.Random(0)
     rows = [{}] + [{"n_embd": n} for n in (32, 64)] + [{"n_layer": n} for n in (2, 4, 8)]
     rows += [{"block_size": n} for n in (64, 256)]

@@ -69,7 +69,9 @@ def logits(s, w, tokens):
         layer = {name: w[f"layer{i}.{name}"] for name in
                  ("attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2")}  # fmt: skip
         normed = [rmsnorm(x) for x in xs]
-        q, k, v = ([product(layer[name], x) for x in normed] for name in ("attn_wq", "attn_wk", "attn_wv"))
+        q, k, v = (
+            [product(layer[name], x) for x in normed] for name in ("attn_wq", "attn_wk", "attn_wv")
+        )
         found = attention(s, q, k, v)
         xs = [plus(product(layer["attn_wo"], f), x) for f, x in zip(found, xs)]
         hidden = [[relu(h) for h in product(layer["mlp_fc1"], rmsnorm(x))] for x in xs]

@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from tests import formulas  # noqa: E402
-from tests.naive_autograd import Node  # noqa: E402
+from tests import formulas
+from tests.naive_autograd import Node
 
 DEFAULTS = {
     "n_layer": 1, "n_embd": 16, "block_size": 16, "n_head": 4, "num_steps": 1000, "lr": 0.01,

@@ -59,7 +59,9 @@ class TheBytes(unittest.TestCase):
 
     def test_layout_of_the_output(self):
         out = run(KOREAN_NAMES).stdout.decode("utf-8")
-        self.assertTrue(out.startswith("num docs: 263\nvocab size: 58\nnum params: 5184\nstep    1 / 1000"))
+        self.assertTrue(
+            out.startswith("num docs: 263\nvocab size: 58\nnum params: 5184\nstep    1 / 1000")
+        )
         head, samples = out.split("\n--- inference (new, hallucinated names) ---\n")
         steps = head.split("\n")[-1].split("\r")
         self.assertEqual(steps.pop(), "")

@@ -40,7 +40,9 @@ def random_data(rng):
         return bytes(rng.choice(b"\r\n\t \x0b\x0c\x1c\x85") for _ in range(50))
     if kind == 6:
         return "\n".join(chr(rng.randrange(0x10000, 0x110000)) for _ in range(50)).encode()
-    alphabet = rng.choice(("a", "ab", "abcdefghij", "각\u1100\u1161e\u0301\u200b\ufeff", "\x00\x1b[2J"))
+    alphabet = rng.choice(
+        ("a", "ab", "abcdefghij", "각\u1100\u1161e\u0301\u200b\ufeff", "\x00\x1b[2J")
+    )
     words = ("".join(rng.choice(alphabet) for _ in range(rng.randrange(9))) for _ in range(20))
     return rng.choice(("\n", "\r\n", "\r")).join(words).encode()
 
@@ -87,8 +89,9 @@ class Anything(unittest.TestCase):
                 out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
                 err.reconfigure(errors="backslashreplace")
                 code = 0
-                with mock.patch.multiple(sys, stdout=out, stderr=err), \
-                        mock.patch.object(microgpt, "open", open_no_stdin, create=True):  # fmt: skip
+                streams = mock.patch.multiple(sys, stdout=out, stderr=err)
+                stdin = mock.patch.object(microgpt, "open", open_no_stdin, create=True)
+                with streams, stdin:
                     try:
                         microgpt.main(arguments)
                     except SystemExit as stop:

@@ -66,7 +66,10 @@ class Text(Everywhere):
             with self.subTest(env):
                 done = run(KOREAN_NAMES, *SHORT, env=env)
                 self.assertEqual((done.returncode, done.stdout, done.stderr), (0, output, b""))
-        for env in ({"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
+        for env in (
+            {"LC_ALL": "C"},
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        ):
             done = run(KOREAN_NAMES, *SHORT, env=env)
             self.assertIn(done.stdout, (expected, escaped))
             self.assertEqual((done.returncode, done.stderr), (0, b""))
@@ -102,7 +105,9 @@ class Folders(Everywhere):
         site = self.folder / "site"
         site.mkdir()
         shutil.copy(PROGRAM, site)
-        command = "import sys; sys.argv[0] = 'microgpt'; from microgpt import main; sys.exit(main())"
+        command = (
+            "import sys; sys.argv[0] = 'microgpt'; from microgpt import main; sys.exit(main())"
+        )
         for args, code, output in (
             ([KOREAN_NAMES, *SHORT], 0, run(KOREAN_NAMES, *SHORT).stdout),
             (["no such file"], 1, b""),
@@ -259,7 +264,9 @@ class Terminal(Everywhere):
         self.assertEqual(code, 0)
         status = self.status_parts(written)
         self.assertEqual(len(status), 60)
-        self.assertEqual([part[-12:] for part in status[11:31:10]], ["0:00:05 left", "0:00:04 left"])
+        self.assertEqual(
+            [part[-12:] for part in status[11:31:10]], ["0:00:05 left", "0:00:04 left"]
+        )
         lines = self.screen(written)
         self.assertRegex(lines[3], r"^step   60 /   60 \| loss \d\.\d{4}$")
         self.assertEqual(lines[4], "--- inference (new, hallucinated names) ---")

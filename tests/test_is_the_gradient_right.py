@@ -143,7 +143,7 @@ def path_bound(result):
     differ by no more than 2 * N * EPS of that.
     """
     nodes = result.graph()
-    bound = {node: 0.0 for node in nodes}
+    bound = dict.fromkeys(nodes, 0.0)
     bound[result] = 1.0
     for node in reversed(nodes):
         for child, slope in zip(node.children, node.slopes):
@@ -308,7 +308,9 @@ class Graphs(unittest.TestCase):
         a, b = Value(-1.0), Value(2.0)
         dead = a * b
         result = dead.relu() + b
-        with mock.patch.object(Value, "_backprop", autospec=True, side_effect=Value._backprop) as seen:
+        with mock.patch.object(
+            Value, "_backprop", autospec=True, side_effect=Value._backprop
+        ) as seen:
             result.backward()
         self.assertNotIn(dead, [call.args[0] for call in seen.call_args_list])
         self.assertEqual((a.grad, b.grad, dead.grad), (0.0, 1.0, 0.0))

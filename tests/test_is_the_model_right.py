@@ -4,7 +4,16 @@ import random
 import unittest
 
 from microgpt import (
-    Settings, Vector, document_loss, empty_cache, gather, gpt, init_state_dict, rmsnorm, softmax, Value,
+    Settings,
+    Value,
+    Vector,
+    document_loss,
+    empty_cache,
+    gather,
+    gpt,
+    init_state_dict,
+    rmsnorm,
+    softmax,
 )  # fmt: skip
 from tests import formulas
 from tests.naive_autograd import Node
@@ -17,7 +26,10 @@ def shapes(count):
     for i in range(count):
         n_head = rng.randint(1, 4)
         settings = Settings(
-            n_layer=i % 3 + 1, n_head=n_head, n_embd=n_head * rng.randint(1, 3), block_size=rng.randint(2, 5)
+            n_layer=i % 3 + 1,
+            n_head=n_head,
+            n_embd=n_head * rng.randint(1, 3),
+            block_size=rng.randint(2, 5),
         )
         vocab_size = rng.randint(2, 6)
         state_dict = init_state_dict(settings, vocab_size, rng)
@@ -54,7 +66,9 @@ class TheLoss(unittest.TestCase):
                         for j, p in enumerate(row):
                             node = weights[name][i][j]
                             self.assertLessEqual(
-                                abs(p.grad - node.grad), rounding * bound.get(node, 0.0), (name, i, j)
+                                abs(p.grad - node.grad),
+                                rounding * bound.get(node, 0.0),
+                                (name, i, j),
                             )
                             p.grad = 0.0
 

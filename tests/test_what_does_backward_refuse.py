@@ -1,8 +1,19 @@
 """Is there a way to get wrong gradients out of backward() without being told?"""
 
+import random
 import unittest
 
-from microgpt import Value, Vector, dot, no_grad
+from microgpt import (
+    Settings,
+    Value,
+    Vector,
+    dot,
+    empty_cache,
+    gather,
+    gpt,
+    init_state_dict,
+    no_grad,
+)  # fmt: skip
 
 
 class Refusals(unittest.TestCase):
@@ -35,6 +46,29 @@ class Refusals(unittest.TestCase):
             with self.subTest(name):
                 self.assertRefused(action)
         self.assertEqual((a.grad, b.grad), (4.0, 3.0))
+
+    def test_a_vector_made_before_a_backward_and_used_after(self):
+        a, b = Value(3.0), Value(4.0)
+        inner, leaves = Vector([a * b, a]), Vector([a, b])
+        dot(inner, leaves).backward()
+        for x, y in ((inner, leaves), (leaves, inner), (leaves, leaves)):
+            self.assertRefused(lambda: dot(x, y))
+        self.assertRefused(lambda: dot(leaves, Vector([a, b])))
+        unused = Vector([a * b])
+        (a * b).backward()
+        self.assertRefused(lambda: dot(unused, unused))
+        a.grad = 0.0
+        dot(Vector([a, b]), Vector([b, b])).backward()
+        self.assertEqual(a.grad, 4.0)
+
+    def test_weights_and_a_cache_made_before_a_backward(self):
+        settings = Settings(n_embd=4, n_head=2)
+        state_dict = init_state_dict(settings, 3, random.Random(1))
+        weights, cache = gather(state_dict), empty_cache(settings)
+        gpt(weights, 0, 0, cache)[0].backward()
+        self.assertRefused(lambda: gpt(weights, 0, 0, empty_cache(settings)))
+        self.assertRefused(lambda: gpt(gather(state_dict), 0, 1, cache))
+        gpt(gather(state_dict), 0, 0, empty_cache(settings))[0].backward()
 
     def test_two_losses_on_one_graph(self):
         a = Value(3.0)

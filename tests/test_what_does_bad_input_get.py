@@ -112,7 +112,9 @@ class Options(BadInput):
                     self.assertUsageError(run("no such file", f"--{name}={value}"), name)
 
     def test_the_message_names_the_range_and_the_value(self):
-        self.assertUsageError(run("--n_head", "0"), "n_head must be a whole number, at least 1, not 0")
+        self.assertUsageError(
+            run("--n_head", "0"), "n_head must be a whole number, at least 1, not 0"
+        )
         self.assertUsageError(run("--lr", "nan"), "lr must be a finite number above 0, not nan")
         self.assertUsageError(run("--n_head", "3"), "n_embd (16) must be a multiple of n_head (3)")
 
@@ -132,7 +134,9 @@ class Options(BadInput):
 
     def test_edges_that_are_fine(self):
         path = self.file(b"ab\n")
-        done = run(path, "--num_steps=0", "--num_samples=0", "--seed=-1", "--block_size=1", "--n_embd=4")
+        done = run(
+            path, "--num_steps=0", "--num_samples=0", "--seed=-1", "--block_size=1", "--n_embd=4"
+        )
         self.assertEqual(done.returncode, 0)
         self.assertEqual(
             done.stdout,
