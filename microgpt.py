@@ -303,22 +303,22 @@ class PairSum(Value):
 def dot(x: Vector, y: Vector) -> Value:
     """The dot product of two vectors of the same length."""
     total = 0.0
-    for a, b in zip(x.data, y.data):  # not sum(): its rounding depends on the Python version
+    for a, b in zip(x.data, y.data):  # never sum(): its rounding depends on the Python version
         total += a * b
     return PairSum(total, x, y, y.data, x.data)
 
 
 # --- Parameters -----------------------------------------------------------------------------------
-# What the model knows is in its parameters: matrices of Values, random at first. They are kept in
-# the state dict under the names that GPT-2 gave them.
+# What the model knows is in its parameters: matrices of Values, random at first, with a name each
+# in the state dict. Training changes nothing else.
 
 StateDict = dict[str, list[list[Value]]]
 
 
 def init_state_dict(settings: Settings, vocab_size: int, rng: random.Random) -> StateDict:
-    """The parameters of an untrained model, each drawn from a normal distribution (0, 0.08).
+    """The parameters of an untrained model, drawn from a normal distribution around 0.
 
-    A matrix is a list of rows, a shape is [rows, length of a row]: [outputs, inputs] of a layer.
+    A matrix is a list of rows: [n_out][n_in] for a layer, a row of weights for each output.
     """
 
     def matrix(n_out: int, n_in: int) -> list[list[Value]]:
@@ -369,13 +369,13 @@ def empty_cache(settings: Settings) -> KVCache:
 
 
 def linear(x: Sequence[Value], matrix: list[Vector]) -> list[Value]:
-    """Matrix [n_out, n_in] times x [n_in]: n_out neurons, each a dot product of its row and x."""
+    """The matrix [n_out][n_in] times x [n_in]: n_out neurons, each the dot product with a row."""
     vector = Vector(x)
     return [dot(vector, row) for row in matrix]
 
 
 def softmax(logits: Sequence[float]) -> list[float]:
-    """Probabilities in proportion to the exponentials of the logits."""
+    """Numbers [n] to probabilities [n], in proportion to the exponentials of the numbers."""
     top = max(logits)  # subtracted from all, which changes no ratio, so that exp() cannot overflow
     exps = [math.exp(logit - top) for logit in logits]
     total = 0.0
@@ -385,7 +385,7 @@ def softmax(logits: Sequence[float]) -> list[float]:
 
 
 def rmsnorm(x: Sequence[Value]) -> list[Value]:
-    """Scale x to a root mean square of 1 (Zhang & Sennrich 2019), without a learned gain."""
+    """Scale x [n] to a root mean square of 1 (Zhang & Sennrich 2019), without a learned gain."""
     vector = Vector(x)
     scale = (dot(vector, vector) / len(x) + 1e-5) ** -0.5
     return [value * scale for value in x]
@@ -394,8 +394,9 @@ def rmsnorm(x: Sequence[Value]) -> list[Value]:
 def attention(query: Vector, keys: list[Vector], channels: list[Vector]) -> list[Value]:
     """One head: the mean of the values, weighted by how well their keys answer the query.
 
-    weights = softmax(query . key / sqrt(head_dim)), one for each position so far. In the mean
-    over a channel, d mean / d value is the weight, and d mean / d score, through the softmax, is
+    Takes a query [head_dim], keys [position][head_dim] and values [head_dim][position], returns
+    [head_dim]. The weights are softmax(query . key / sqrt(head_dim)). In the mean over a channel,
+    d mean / d value is the weight, and d mean / d score, through the softmax, is
     weight * (value - mean): a score gains where its value stands out.
     """
     scale = 1 / math.sqrt(len(query))
@@ -412,9 +413,9 @@ def attention(query: Vector, keys: list[Vector], channels: list[Vector]) -> list
 
 
 def gpt(weights: Weights, token_id: int, pos_id: int, cache: KVCache) -> list[Value]:
-    """The logits [vocab_size] for the token after `token_id`, which stands at position `pos_id`.
+    """The logits [vocab_size] of what comes after `token_id`, which stands at position `pos_id`.
 
-    The earlier positions are read from the cache, to which this one is appended.
+    What the earlier positions have to say is in the cache; this one is appended to it.
     """
     x = [t + p for t, p in zip(weights["wte"][token_id], weights["wpe"][pos_id])]
     x = rmsnorm(x)
@@ -451,7 +452,10 @@ def gpt(weights: Weights, token_id: int, pos_id: int, cache: KVCache) -> list[Va
 
 
 def cross_entropy(logits: Sequence[Value], target_id: int) -> Value:
-    """-log softmax(logits)[target_id]; its derivative is the softmax, less 1 at the target."""
+    """-log softmax(logits [vocab_size])[target_id], in nats.
+
+    Its derivative towards the logits is their softmax, less 1 at the target.
+    """
     data = [logit.data for logit in logits]
     probs = softmax(data)
     # log p_target = log p_max - (l_max - l_target): p_target may round to 0, p_max never does

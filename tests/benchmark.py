@@ -127,8 +127,8 @@ def one_step(docs, steps):
 
 def growth(budget):
     """What larger models and longer documents cost, in all and for each multiply-add."""
-    print("\nGrowth, with documents as long as the block: the fastest step, and its time for each of")
-    print("its multiply-adds forward (two more go backward); peak memory above that of one step")
+    print("\nGrowth, with documents as long as the block: the fastest step, and its time for each")
+    print("multiply-add forward (two more go backward); peak memory above that of one step")
     print(
         "                    multiply-adds      nodes   ms/step   ns/multiply-add   peak MiB"
         "   bytes/multiply-add"

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import microgpt
-from tests import KOREAN_NAMES, ROOT, run
+from tests import KOREAN_NAMES, ROOT, default_run, run
 
 PUBLISHED = ROOT.parent / "shared"
 
@@ -58,7 +58,7 @@ class TheBytes(unittest.TestCase):
         self.assertEqual([r.stderr for r in runs], [b"", b""])
 
     def test_layout_of_the_output(self):
-        out = run(KOREAN_NAMES).stdout.decode("utf-8")
+        out = default_run(KOREAN_NAMES).stdout.decode("utf-8")
         self.assertTrue(
             out.startswith("num docs: 263\nvocab size: 58\nnum params: 5184\nstep    1 / 1000")
         )
