@@ -115,4 +115,4 @@ class WholeRuns(unittest.TestCase):
         self.assertSameOutput(["\U0001f600é ß", "日本", "\x00\x7f"], n_embd=4, num_steps=20)
 
     def test_a_longer_run(self):
-        self.assertSameOutput(NAMES, n_embd=8, n_head=2, num_steps=150)
+        self.assertSameOutput(NAMES, n_embd=8, n_head=2, num_steps=60)
