@@ -190,7 +190,7 @@ class Ends(Everywhere):
     @unittest.skipIf(os.name == "nt", "signals are another matter there")
     def test_interrupt_while_waiting_for_standard_input(self):
         process = self.start("-", stdin=subprocess.PIPE)
-        time.sleep(1)
+        time.sleep(2)  # until it waits
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(60), 130)
         self.assertEqual(process.stderr.read(), b"")

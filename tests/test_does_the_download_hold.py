@@ -22,7 +22,7 @@ SCRIPT = """
 import sys
 import microgpt
 microgpt.NAMES_URL, microgpt.NAMES_SHA256 = sys.argv[1:3]
-microgpt.DOWNLOAD_SECONDS = 1.0
+microgpt.DOWNLOAD_SECONDS = 2.0
 sys.argv[0] = "microgpt.py"
 microgpt.main(["--num_steps", "1", "--num_samples", "1"])
 """
@@ -76,12 +76,12 @@ class Server(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def serve_silence(self):
-        time.sleep(3)
+        time.sleep(5)
 
     def serve_drip(self):
         """A byte now and then: no single wait is long, but there would be no end of it."""
         self.send(b"", len(NAMES))
-        for i in range(15):
+        for i in range(20):
             self.wfile.write(NAMES[i : i + 1])
             time.sleep(0.2)
 
