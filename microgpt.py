@@ -683,9 +683,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail(error)
     except MemoryError:
         fail("not enough memory for these settings and documents")
-    except BrokenPipeError:  # whoever was reading standard output has seen enough
-        sys.exit(1)
-    except OSError as error:
+    except OSError as error:  # standard output; what is still in its buffer must go nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever was reading has seen enough
+            sys.exit(1)
         fail(f"standard output: {error.strerror}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -9,6 +9,10 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+# Whoever runs the tests may have these set; the program is to be seen as it is without them.
+for name in ("PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONHASHSEED"):
+    os.environ.pop(name, None)
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "microgpt.py"
 KOREAN_NAMES = ROOT / "tests" / "data" / "korean_names.txt"
