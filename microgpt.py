@@ -11,6 +11,7 @@ lowers the loss, and the trained model makes up documents of its own.
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import hashlib
 import io
@@ -685,7 +686,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         fail("not enough memory for these settings and documents")
     except OSError as error:  # standard output; what is still in its buffer must go nowhere
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # whoever was reading has seen enough
+        if error.errno in (errno.EPIPE, errno.EINVAL):  # a closed pipe, there and on Windows
             sys.exit(1)
         fail(f"standard output: {error.strerror}")
     except KeyboardInterrupt:
