@@ -111,7 +111,11 @@ def read_docs(path: str | Path) -> list[str]:
 
 
 class Tokenizer:
-    """Characters to token ids and back. The vocabulary is the characters of `docs`, and BOS."""
+    """Characters to token ids and back. The vocabulary is the characters of `docs`, and BOS.
+
+    >>> Tokenizer(["anna", "bob"]).encode("bob")
+    [4, 1, 3, 1, 4]
+    """
 
     def __init__(self, docs: Iterable[str]) -> None:
         self.chars = sorted(set("".join(docs)))
