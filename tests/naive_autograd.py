@@ -9,6 +9,8 @@ import sys
 
 
 class Node:
+    __slots__ = ("children", "data", "grad", "slopes")
+
     def __init__(self, data, children=(), slopes=()):
         self.data = data
         self.grad = 0.0
