@@ -104,6 +104,9 @@ class Operators(unittest.TestCase):
         b.backward()
         self.assertEqual((b.data, a.grad), (18.25, 11.75))
 
+    def test_how_it_is_shown(self):
+        self.assertEqual(repr(Value(2.0) * 3), "Value(data=6.0, grad=0.0)")
+
     def test_relu_at_zero(self):
         a = Value(0.0)
         b = a.relu()

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import microgpt
-from tests import KOREAN_NAMES, run
+from tests import KOREAN_NAMES, ROOT, run
 
 
 class BadInput(unittest.TestCase):
@@ -163,6 +163,23 @@ class Divergence(BadInput):
     def test_a_low_temperature_is_not_divergence(self):
         done = run(KOREAN_NAMES, "--temperature=1e-320", "--num_steps=1", "--num_samples=2")
         self.assertEqual((done.returncode, done.stderr), (0, b""))
+
+
+class Memory(BadInput):
+    SCRIPT = """
+import sys
+import microgpt
+def run(docs, settings):
+    raise MemoryError
+microgpt.run = run
+sys.argv[0] = "microgpt.py"
+microgpt.main()
+"""
+
+    def test_not_enough_memory(self):
+        command = [sys.executable, "-c", self.SCRIPT, str(KOREAN_NAMES)]
+        done = subprocess.run(command, cwd=ROOT, stdout=-1, stderr=-1)
+        self.assertOneLine(done, "not enough memory")
 
 
 class Help(unittest.TestCase):
