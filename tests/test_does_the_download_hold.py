@@ -148,7 +148,7 @@ class Download(unittest.TestCase):
     def test_files_that_are_not_the_right_one(self):
         for path in ("wrong", "empty", "half", "no_length"):
             with self.subTest(path):
-                self.assertRefused(self.run_program(path), "")
+                self.assertRefused(self.run_program(path))
 
     def test_the_checksum_is_what_refuses_a_changed_file(self):
         self.assertRefused(self.run_program("wrong"), "checksum")
