@@ -223,9 +223,8 @@ class Value:
         check_usable((self,))
         Vector.generation += 1  # what was gathered before is out of date from now on
         self.grad = 1.0
-        pop = tape.pop
         while tape:
-            node = pop()
+            node = tape.pop()
             if node.grad:  # 0 where self does not depend on the node: there is nothing to pass on
                 node._backprop(node.grad)
             node._children = None
@@ -292,7 +291,7 @@ class PairSum(Value):
     ) -> None:
         if not x.made_in == y.made_in == Vector.generation:
             raise RuntimeError(LET_GO)
-        self.data = data
+        self.data = data  # not by Value.__init__, which would check each child once more
         self.grad = 0.0
         self._children, self._local_grads = x, dx
         self._partners, self._partner_grads = y, dy
@@ -412,6 +411,7 @@ def attention(query: Vector, keys: list[Vector], channels: list[Vector]) -> list
         mean = 0.0
         for w, v in zip(weights, channel.data):
             mean += w * v
+        # The channel will grow; this node reads no further in it than its own scores reach.
         pulls = [scale * w * (v - mean) for w, v in zip(weights, channel.data)]
         means.append(PairSum(mean, scores, channel, pulls, weights))
     return means
@@ -518,9 +518,9 @@ def train(
     for step in range(settings.num_steps):
         doc = docs[step % len(docs)]
         tokens = tokenizer.encode(doc[: settings.block_size])
-        loss = document_loss(state_dict, tokens, settings)  # forward
-        loss.backward()  # backward
-        adam.step(settings.lr * (1 - step / settings.num_steps))  # update
+        loss = document_loss(state_dict, tokens, settings)  # the forward pass
+        loss.backward()
+        adam.step(settings.lr * (1 - step / settings.num_steps))
         yield loss.data
 
 
@@ -611,8 +611,10 @@ def default_dataset() -> Path:
     """
     here = Path("input.txt")
     beside = Path(__file__).resolve().with_name(here.name)
-    if os.path.lexists(here) or beside.exists():
-        return here if os.path.lexists(here) else beside
+    if os.path.lexists(here):  # a broken link is the user's own, too
+        return here
+    if beside.exists():
+        return beside
     print(f"there is no {here}: downloading {NAMES_URL}", file=sys.stderr)
     try:
         data, deadline = b"", time.monotonic() + DOWNLOAD_SECONDS
