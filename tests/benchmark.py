@@ -64,28 +64,27 @@ def measure(docs, steps, **settings):
     adam = microgpt.Adam([p for matrix in state_dict.values() for row in matrix for p in row])
     if platform.python_implementation() == "CPython":
         gc.disable()  # as main() does
-    times, nodes, edges, work = [], [], [], []
+    times, nodes, work = [], [], []
     for step in range(steps):
         ids = tokenizer.encode(docs[step % len(docs)])
         start = time.perf_counter()
         loss = microgpt.document_loss(state_dict, ids, settings)
         forward = time.perf_counter()
         nodes.append(len(microgpt.tape))
-        edges.append(sum(
-            len(node._children) * (2 if isinstance(node, microgpt.PairSum) else 1)
-            for node in microgpt.tape
-        ))  # fmt: skip
         ready = time.perf_counter()
         loss.backward()
         backward = time.perf_counter()
         adam.step(settings.lr)
         times.append((forward - start, backward - ready, time.perf_counter() - backward))
+        for p in adam.params:
+            p.grad = 0.0
+        microgpt.tape.clear()
         length = min(settings.block_size, len(ids) - 1)
         work.append(multiply_adds(settings, tokenizer.vocab_size, length))
     parts = [median(part) * 1e3 for part in zip(*times)]
     return {
         "forward": parts[0], "backward": parts[1], "adam": parts[2],
-        "fastest": min(map(sum, times)) * 1e3, "nodes": median(nodes), "edges": median(edges),
+        "fastest": min(map(sum, times)) * 1e3, "nodes": median(nodes),
         "multiply_adds": median(work), "params": len(adam.params), "peak": peak_mib(),
     }  # fmt: skip
 
@@ -121,7 +120,7 @@ def one_step(docs, steps):
     numbers = measure_apart(docs, steps)
     print(f"\nOne step with the default settings, medians of {steps}")
     print("  forward {forward:.2f} ms, backward {backward:.2f} ms, Adam {adam:.2f} ms; "
-          "{nodes:.0f} nodes, {edges:.0f} edges, {multiply_adds:.0f} multiply-adds; "
+          "{nodes:.0f} nodes, {multiply_adds:.0f} multiply-adds; "
           "peak memory {peak:.0f} MiB".format(**numbers))  # fmt: skip
 
 

@@ -1,16 +1,22 @@
-"""Does the program work in any folder, locale, pipe and terminal, and end cleanly in each?"""
+"""Does the program work in any folder, locale, pipe and terminal, and end cleanly in each?
 
+In processes of its own, in pseudo-terminals, and with main() called as a notebook would.
+"""
+
+import contextlib
+import gc
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unicodedata
 import unittest
 from pathlib import Path
 
+import microgpt
 from tests import KOREAN_NAMES, PROGRAM, ROOT, run
 
 try:
@@ -51,28 +57,24 @@ class Text(Everywhere):
         self.assertEqual(run("-", *SHORT, input=data).stdout, run(KOREAN_NAMES, *SHORT).stdout)
 
     def test_locales(self):
-        expected = run(KOREAN_NAMES, *SHORT, env={"PYTHONIOENCODING": "utf-8"}).stdout
-        self.assertRegex(expected.decode("utf-8"), "sample  1: [가-힣]+\n")
-        escaped = expected.decode("utf-8").encode("ascii", "backslashreplace")
-        for env, output in (
-            ({"LC_ALL": "C.UTF-8"}, expected),
-            ({"LC_ALL": "C", "PYTHONUTF8": "1"}, expected),
-            ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "utf-8"}, expected),
-            ({"PYTHONIOENCODING": "ascii"}, escaped),
-            ({"PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"}, escaped),
-            ({"PYTHONIOENCODING": "latin-1", "LC_ALL": "tr_TR.ISO-8859-9"}, escaped),
-            ({"PYTHONIOENCODING": "cp949"}, expected.decode("utf-8").encode("cp949")),
+        expected = run(KOREAN_NAMES, *SHORT, env={"PYTHONIOENCODING": "utf-8"}).stdout.decode()
+        self.assertRegex(expected, "sample  1: [가-힣]+\n")
+        for env in (
+            {"LC_ALL": "C.UTF-8"},
+            {"LC_ALL": "C"},
+            {"LC_ALL": "C", "PYTHONUTF8": "1"},
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "utf-8"},
+            {"PYTHONIOENCODING": "ascii:strict", "PYTHONUTF8": "0"},
+            {"PYTHONIOENCODING": "latin-1", "LC_ALL": "tr_TR.ISO-8859-9"},
+            {"PYTHONIOENCODING": "cp949"},
         ):
             with self.subTest(env):
+                command = [sys.executable, "-c", "import sys; print(sys.stdout.encoding)"]
+                encoding = subprocess.check_output(command, env={**os.environ, **env}).decode()
+                output = expected.encode(encoding.strip(), "backslashreplace")
                 done = run(KOREAN_NAMES, *SHORT, env=env)
                 self.assertEqual((done.returncode, done.stdout, done.stderr), (0, output, b""))
-        for env in (
-            {"LC_ALL": "C"},
-            {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
-        ):
-            done = run(KOREAN_NAMES, *SHORT, env=env)
-            self.assertIn(done.stdout, (expected, escaped))
-            self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def test_files_of_every_system_give_the_same_bytes(self):
         text = KOREAN_NAMES.read_text(encoding="utf-8")
@@ -100,6 +102,18 @@ class Folders(Everywhere):
         self.assertTrue(done.stdout.startswith(f"num docs: {count}\nvocab size: 27\n".encode()))
         self.assertEqual(done.stderr, b"")
         self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_through_a_symbolic_link(self):
+        link = self.folder / "gpt"
+        try:
+            link.symlink_to(PROGRAM)
+        except OSError:
+            self.skipTest("there are no links here")
+        done = subprocess.run(
+            [sys.executable, str(link), *SHORT], cwd=self.folder, stdout=-1, stderr=-1
+        )
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(os.listdir(self.folder), ["gpt"])
 
     def test_as_an_installed_command(self):
         site = self.folder / "site"
@@ -158,18 +172,25 @@ class Ends(Everywhere):
             process = self.start(KOREAN_NAMES, stdout=full)
             self.assertEqual(
                 process.stderr.read(),
-                b"microgpt.py: error: standard output: No space left on device\n",
+                b"microgpt.py: error: [Errno 28] No space left on device\n",
             )
             self.assertEqual(process.wait(), 1)
 
     @unittest.skipIf(os.name == "nt", "a POSIX shell's way to close standard output")
     def test_closed_standard_output_and_error(self):
-        for closed in (">&-", "2>&-", ">&- 2>&-"):
-            script = f'"{sys.executable}" "{PROGRAM}" "{KOREAN_NAMES}" --block_size 2 --num_steps 2'
+        options = "--block_size 2 --num_steps 2"
+        script = f'"{sys.executable}" "{PROGRAM}" "{KOREAN_NAMES}" {options}'
+        whole = subprocess.run(script, shell=True, stdout=-1, stderr=-1)
+        self.assertIn(b"warning", whole.stderr)
+        for closed, out, err in (
+            (">&-", b"", whole.stderr),
+            ("2>&-", whole.stdout, b""),
+            (">&- 2>&-", b"", b""),
+        ):
             done = subprocess.run(f"{script} {closed}", shell=True, stdout=-1, stderr=-1)
-            self.assertEqual(done.returncode, 0)
-            self.assertNotIn(b"Traceback", done.stderr)
-            self.assertNotIn(b"warning", done.stdout)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, out, err), closed)
+        script = f'"{sys.executable}" "{PROGRAM}" --n_head 0 2>&-'
+        self.assertEqual(subprocess.run(script, shell=True).returncode, 2)
 
     @unittest.skipIf(os.name == "nt", "signals are another matter there")
     def test_interrupt(self):
@@ -180,20 +201,145 @@ class Ends(Everywhere):
         self.assertEqual(process.communicate(timeout=60)[1], b"")
         self.assertEqual(process.returncode, 130)
 
-    def test_each_step_can_be_read_at_once(self):
-        process = self.start(KOREAN_NAMES)
-        out = process.stdout.read1(1 << 16)
-        while b"\r" not in out:
-            out += process.stdout.read1(1 << 16)
-        self.assertLess(len(out), 8000)  # a buffer has 8192 bytes
+    def test_each_line_can_be_read_at_once(self):
+        """The steps and the samples: a program that reads them sees each before the next is made."""
+        script = """
+import os, sys
+import microgpt
+def held_up(function):
+    def wrapper(*args):
+        assert os.read(int(sys.argv[1]), 1)
+        return function(*args)
+    return wrapper
+microgpt.train_step = held_up(microgpt.train_step)
+microgpt.sample = held_up(microgpt.sample)
+microgpt.main([sys.argv[2], "--num_steps", "3", "--num_samples", "3"])
+"""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, writer)
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(reader), str(KOREAN_NAMES)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            pass_fds=[reader],
+        )
+        os.close(reader)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        out = b""
+        for end in (b"step    1 /    3", b"step    2", b"step    3", b"  1: ", b"  2: ", b"  3: "):
+            os.write(writer, b"x")  # one more step, or sample
+            while end not in out:
+                out += process.stdout.read1(1 << 16)
+        self.assertEqual(out.count(b"sample"), 3)
 
     @unittest.skipIf(os.name == "nt", "signals are another matter there")
     def test_interrupt_while_waiting_for_standard_input(self):
-        process = self.start("-", stdin=subprocess.PIPE)
-        time.sleep(2)  # until it waits
+        script = """
+import sys
+import microgpt
+read_docs = microgpt.read_docs
+microgpt.read_docs = lambda path: print("now", flush=True) or read_docs(path)
+microgpt.main(["-"])
+"""
+        command = [sys.executable, "-c", script]
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=-1, stdout=-1, stderr=-1, **HEED_INTERRUPTS
+        )
+        self.addCleanup(process.kill)
+        self.assertEqual(process.stdout.readline().split(), [b"now"])
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(60), 130)
+        self.assertEqual(process.communicate()[1], b"")
+
+
+class InAProcessOfSomebodyElse(Everywhere):
+    """main() in a notebook or a script: it works, again and again, and leaves all as it was."""
+
+    def descriptors(self):
+        found = {}
+        for fd in range(20):
+            with contextlib.suppress(OSError):
+                found[fd] = os.fstat(fd)[:3]
+        return found
+
+    def test_output_goes_to_a_string_as_it_goes_to_a_pipe(self):
+        expected = run(KOREAN_NAMES, *SHORT).stdout.decode()
+        for _ in range(2):
+            out = io.StringIO()
+            before = self.descriptors(), gc.isenabled(), sys.stderr
+            with contextlib.redirect_stdout(out):
+                self.assertIsNone(microgpt.main([str(KOREAN_NAMES), *SHORT]))
+                self.assertIs(sys.stdout, out)
+            self.assertEqual(out.getvalue(), expected)
+            self.assertEqual((self.descriptors(), gc.isenabled(), sys.stderr), before)
+
+    SCRIPT = """
+import gc, os, sys
+import microgpt
+def state():
+    out = sys.stdout
+    return out, out.errors, out.encoding, out.closed, gc.isenabled(), *map(os.fstat, range(3))
+print("first")
+before = state()[:-3]
+for arguments in (
+    [sys.argv[1], "--num_steps", "2", "--num_samples", "2"],
+    ["-", "--num_steps", "0", "--num_samples", "1", "--n_embd", "4"],
+    ["no such file"],
+    ["--lr", "x"],
+    [sys.argv[1], "--lr", "1e300"],
+):
+    try:
+        microgpt.main(arguments)
+    except SystemExit as stop:
+        print(f"exit {stop.code}")
+    assert state()[:-3] == before, arguments
+assert sys.stdin.read() == ""  # it is at its end, and open
+print("last")
+"""
+
+    def test_real_standard_streams_are_left_as_they_were(self):
+        done = subprocess.run(
+            [sys.executable, "-c", self.SCRIPT, str(KOREAN_NAMES)],
+            cwd=ROOT,
+            input=b"a\nb\n",
+            stdout=-1,
+            stderr=-1,
+        )
+        self.assertNotIn(b"Traceback", done.stderr)
+        lines = done.stdout.decode().splitlines()
+        self.assertEqual((lines[0], lines[1], lines[-1]), ("first", "num docs: 263", "last"))
+        self.assertEqual([x for x in lines if "exit" in x], ["exit 1", "exit 2", "exit 1"])
+
+    def test_a_pipe_that_is_closed_half_way(self):
+        script = """
+import os, sys
+import microgpt
+try:
+    microgpt.main([sys.argv[1]])
+except SystemExit as stop:
+    assert stop.code == 1, stop.code
+    os.fstat(1)
+    sys.exit(7)
+"""
+        process = subprocess.Popen(
+            [sys.executable, "-c", script, str(KOREAN_NAMES)], cwd=ROOT, stdout=-1, stderr=-1
+        )
+        self.addCleanup(process.kill)
+        process.stdout.read(200)
+        process.stdout.close()
         self.assertEqual(process.stderr.read(), b"")
+        process.stderr.close()
+        self.assertEqual(process.wait(), 7)
+
+    def test_the_names_that_a_star_brings(self):
+        names = {}
+        exec("from microgpt import *", names)
+        names.pop("__builtins__")
+        self.assertEqual(set(names), set(microgpt.__all__))
+        self.assertLess(len(names), 30)
+        for name, thing in names.items():
+            self.assertNotIsInstance(thing, type(sys), name)
 
 
 # In the terminal a tenth of a second passes whenever somebody looks at the clock.
@@ -210,7 +356,7 @@ main()
 
 @unittest.skipIf(pty is None, "there are no pseudo-terminals on this system")
 class Terminal(Everywhere):
-    def run_in_terminal(self, *args, columns=80, interrupt=False, env=None):
+    def run_in_terminal(self, *args, columns=80, interrupt=0, env=None):
         """Run on a pseudo-terminal; its exit code and all that it wrote there."""
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
@@ -234,9 +380,9 @@ class Terminal(Everywhere):
             if not data:
                 break
             written += data
-            if interrupt and b"left" in written:
+            if interrupt and written.count(b"left") >= interrupt:
                 process.send_signal(signal.SIGINT)
-                interrupt = False
+                interrupt = 0
         os.close(leader)
         return process.wait(), written.decode("utf-8")
 
@@ -265,7 +411,8 @@ class Terminal(Everywhere):
         status = self.status_parts(written)
         self.assertEqual(len(status), 60)
         self.assertEqual(
-            [part[-12:] for part in status[11:31:10]], ["0:00:05 left", "0:00:04 left"]
+            [part[-12:] for part in status[9:30:10]],
+            ["0:00:05 left", "0:00:04 left", "0:00:03 left"],
         )
         lines = self.screen(written)
         self.assertRegex(lines[3], r"^step   60 /   60 \| loss \d\.\d{4}$")
@@ -278,8 +425,16 @@ class Terminal(Everywhere):
         _, written = self.run_in_terminal("--num_steps", "200", "--num_samples", "0")
         shown = [part[-12:-5] for part in self.status_parts(written) if part.endswith("left")]
         self.assertEqual(shown, sorted(shown, reverse=True))
-        self.assertEqual(len(set(shown)), 19)  # of 20 seconds; the first one has no estimate
-        self.assertGreaterEqual(min(map(shown.count, set(shown))), 9)
+        self.assertEqual((len(shown), shown[0], shown[-1]), (199, "0:00:19", "0:00:00"))
+
+    def test_more_steps_than_there_is_time(self):
+        """1e17 of them, and more than a float can count."""
+        for num_steps in ("100000000000000000", "1" + "0" * 400):
+            code, written = self.run_in_terminal(
+                "--num_steps", num_steps, columns=1000, interrupt=30
+            )
+            self.assertEqual(code, 130)
+            self.assertRegex(written, r"\| \d{10,}:\d\d:\d\d left")
 
     def test_narrow_terminal(self):
         for columns in (30, 3):
@@ -288,7 +443,7 @@ class Terminal(Everywhere):
             self.assertLess(max(map(len, parts)), columns)
 
     def test_interrupt(self):
-        code, written = self.run_in_terminal("--num_steps", "99999", interrupt=True)
+        code, written = self.run_in_terminal("--num_steps", "99999", interrupt=20)
         self.assertEqual(code, 130)
         self.assertEqual(self.screen(written)[3:], [""])
 

@@ -4,7 +4,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from microgpt import Tokenizer, read_docs
+from microgpt import DatasetError, Tokenizer, read_docs
 
 
 class Documents(unittest.TestCase):
@@ -35,16 +35,27 @@ class Documents(unittest.TestCase):
         composed, decomposed = "\uac00\u00e9", "\u1100\u1161e\u0301"
         self.assertEqual(self.docs(decomposed.encode()), [composed])
 
+    def test_characters_that_only_look_alike_stay_different(self):
+        for doc in ("\ufb01x", "fix", "\u2460", "\uff41"):  # NFKC would change the others to ASCII
+            self.assertEqual(self.docs(doc.encode()), [doc])
+
     def test_no_documents(self):
         for data in (b"", b"\n\r\n \t\n", b"\xef\xbb\xbf", "\u3000\n".encode()):
             with self.subTest(data), self.assertRaisesRegex(ValueError, "holds no documents"):
                 self.docs(data)
 
+    def test_a_path_that_no_file_can_have(self):
+        with self.assertRaisesRegex(DatasetError, "null"):
+            read_docs("a\0b")
+
     def test_the_line_that_is_not_utf_8(self):
         for data, line in (
-            (b"\xff", 1), (b"a\n\xc3", 2), (b"a\r\nb\r\n\n\xe9", 4), (b"a\rb\r\x80", 3),
+            (b"\xff", 1),
+            (b"a\n\xc3", 2),
+            (b"a\r\nb\r\n\n\xe9", 4),
+            (b"a\rb\r\x80", 3),
             (b"\xef\xbb\xbfa\n\xed\xa0\x80", 2),
-        ):  # fmt: skip
+        ):
             with self.subTest(data), self.assertRaisesRegex(ValueError, rf"line {line}\b"):
                 self.docs(data)
 

@@ -1,0 +1,188 @@
+"""Whatever is done with the tape: is every gradient right, or an error raised?
+
+Promise by promise: several losses, interrupted passes, cleared tapes, constants, long chains.
+"""
+
+import itertools
+import random
+import unittest
+from unittest import mock
+
+import microgpt
+from microgpt import Value, no_grad, tape
+
+
+class Tape(unittest.TestCase):
+    def setUp(self):
+        tape.clear()
+        self.addCleanup(tape.clear)
+
+
+class TheTape(Tape):
+    def test_holds_what_was_computed_in_order(self):
+        a = Value(3.0)
+        b = a * 2
+        c = microgpt.dot([a, b], [b, a])
+        d = c.exp()
+        self.assertEqual(len(tape), 3)
+        for node, expected in zip(tape, (b, c, d)):
+            self.assertIs(node, expected)
+        b.backward()
+        self.assertEqual(len(tape), 3)
+
+    def test_chain_of_a_million_nodes(self):
+        a = Value(1.0)
+        b = a
+        for _ in range(1_000_000):
+            b = b + a
+        b.backward()
+        self.assertEqual((b.data, a.grad), (1_000_001.0, 1_000_001.0))
+        tape.clear()
+        del b  # now the last node frees the one before it, and so on: without recursion
+
+
+class SeveralLosses(Tape):
+    def test_the_same_loss_twice(self):
+        a = Value(3.0)
+        b = a * a
+        b.backward()
+        b.backward()
+        self.assertEqual((a.grad, b.grad), (12.0, 1.0))
+
+    def test_two_losses_over_a_shared_graph_in_both_orders(self):
+        for first, second in itertools.permutations((5, 7)):
+            a = Value(3.0)
+            shared = a * 2
+            losses = {n: shared * n for n in (5, 7)}
+            losses[first].backward()
+            self.assertEqual((a.grad, shared.grad, losses[second].grad), (2 * first, first, 0.0))
+            losses[second].backward()
+            self.assertEqual((a.grad, shared.grad, losses[first].grad), (24.0, second, 0.0))
+
+    def test_a_loss_that_is_not_the_last_thing_computed(self):
+        a = Value(3.0)
+        loss = a * 5
+        later = loss * 100
+        loss.backward()
+        self.assertEqual((a.grad, later.grad), (5.0, 0.0))
+        later.backward()
+        self.assertEqual((a.grad, loss.grad), (505.0, 100.0))
+
+    def test_leaves_add_up_until_they_are_set_back(self):
+        a, b = Value(3.0), Value(4.0)
+        (a * 5).backward()
+        (a * b).backward()
+        self.assertEqual((a.grad, b.grad), (9.0, 3.0))
+        a.grad = 0.0
+        (a * a).backward()
+        self.assertEqual((a.grad, b.grad), (6.0, 3.0))
+
+    def test_backward_of_a_leaf_adds_up_too(self):
+        a = Value(3.0)
+        (a * 7).backward()
+        a.backward()
+        a.backward()
+        self.assertEqual(a.grad, 9.0)
+
+    def test_data_changed_after_a_backward_counts_in_what_is_computed_next(self):
+        """The optimizer moves parameters; nothing may remember where they were before."""
+        a, b = Value(3.0), Value(4.0)
+        rows = [a, b], [b, b]
+        microgpt.dot(*rows).backward()
+        a.data, a.grad, b.grad = 10.0, 0.0, 0.0
+        again = microgpt.dot(*rows)
+        again.backward()
+        self.assertEqual((again.data, a.grad, b.grad), (56.0, 4.0, 18.0))
+
+
+class Interrupted(Tape):
+    def test_an_interrupted_backward_leaves_no_trace_in_the_next(self):
+        backprop = Value._backprop
+        for calls in range(3):
+            a = Value(3.0)
+            old = (a * 5 + a * 35) * 1
+            left = iter(range(calls))
+
+            def interrupted(node, *args):
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                backprop(node, *args)
+
+            with mock.patch.object(Value, "_backprop", interrupted):
+                self.assertRaises(KeyboardInterrupt, old.backward)
+            a.grad = 0.0
+            (a * 7).backward()
+            self.assertEqual(a.grad, 7.0)
+            a.grad = 0.0
+            old.backward()
+            self.assertEqual(a.grad, 40.0)
+
+
+class Cleared(Tape):
+    def test_what_was_computed_before_is_a_constant(self):
+        a, b = Value(3.0), Value(4.0)
+        before = a * b
+        tape.clear()
+        loss = before * a
+        loss.backward()
+        self.assertEqual((loss.data, a.grad, b.grad, before.grad), (36.0, 12.0, 0.0, 3.0))
+
+    def test_its_backward_is_refused_and_changes_nothing(self):
+        a = Value(3.0)
+        gone = [a * 2, microgpt.dot([a], [a]), microgpt.cross_entropy([a, a], 0)]
+        tape.clear()
+        fresh = a * 5
+        fresh.backward()
+        for value in gone:
+            with self.assertRaisesRegex(RuntimeError, "no longer on the tape"):
+                value.backward()
+        self.assertEqual((a.grad, fresh.grad, [v.grad for v in gone]), (5.0, 1.0, [0.0] * 3))
+
+
+class NoGrad(Tape):
+    def test_makes_constants(self):
+        a, b = Value(3.0), Value(4.0)
+        shared = a * b
+        with no_grad():
+            constant = shared * 10 + microgpt.dot([a, shared], [b, a])
+        self.assertEqual(len(tape), 1)
+        loss = shared * constant
+        loss.backward()
+        self.assertEqual(constant.data, 120.0 + 12.0 + 36.0)
+        self.assertEqual((a.grad, b.grad, constant.grad), (4.0 * 168.0, 3.0 * 168.0, 12.0))
+        with self.assertRaisesRegex(RuntimeError, "no longer on the tape"):
+            constant.backward()
+
+    def test_backward_inside_it(self):
+        a = Value(3.0)
+        outside = a * 5
+        with no_grad():
+            (outside * a).backward()
+            self.assertEqual((a.grad, outside.grad), (30.0, 3.0))
+        a.grad = 0.0
+        outside.backward()
+        self.assertEqual(a.grad, 5.0)
+
+    def test_ends_with_an_error_too(self):
+        a = Value(2.0)
+        with self.assertRaises(ZeroDivisionError), no_grad():
+            a * 3 / 0
+        self.assertEqual(tape, [])
+
+    def test_sampling_in_the_middle_of_a_computation(self):
+        settings = microgpt.Settings(n_embd=4, n_head=2, block_size=4)
+        tokenizer = microgpt.Tokenizer(["abc"])
+        state_dict = microgpt.init_state_dict(settings, 4, random.Random(1))
+        params = [p for matrix in state_dict.values() for row in matrix for p in row]
+        grads = []
+        for interruption in (False, True):
+            for p in params:
+                p.grad = 0.0
+            half = microgpt.document_loss(state_dict, tokenizer.encode("abc"), settings)
+            if interruption:
+                before = list(map(id, tape))
+                microgpt.sample(state_dict, tokenizer, settings, random.Random(2))
+                self.assertEqual(list(map(id, tape)), before)
+            (half * params[0] + params[1]).backward()
+            grads.append([p.grad for p in params])
+        self.assertEqual(*grads)
