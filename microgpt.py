@@ -220,10 +220,10 @@ class Value:
     # fmt: on
 
     def backward(self) -> None:
-        """Set `v.grad` to d(self)/d(v) for every Value v that was computed.
+        """Set `v.grad` to d(self)/d(v) for every Value v on the tape.
 
-        To the grad of a leaf, a Value that was not computed, it is added: set that back to 0
-        before. Raises RuntimeError if the tape was cleared after self was computed.
+        The grad of a leaf, a Value that was not computed, adds up over calls until it is set back
+        to 0. Raises RuntimeError if the tape was cleared after self was computed.
         """
         if self._children != () and not any(node is self for node in reversed(tape)):
             raise RuntimeError("backward() of a Value that is no longer on the tape")
@@ -231,7 +231,7 @@ class Value:
             node.grad = 0.0
         self.grad += 1.0
         for node in reversed(tape):
-            if node.grad:  # else self does not depend on it, and there is nothing to pass on
+            if node.grad:  # at 0 there is nothing to pass on: half of the ReLUs, for instance
                 node._backprop(node.grad)
 
     def _backprop(self, grad: float) -> None:
@@ -239,8 +239,8 @@ class Value:
             child.grad += local_grad * grad
 
 
-# Most of the arithmetic is in sums of products. A sum as one node, instead of two nodes for each
-# of its terms, is most of the program's speed.
+# Most of the arithmetic is in sums of products. To make a sum one node, instead of two nodes for
+# each of its terms, is what makes the program fast. The vectors are kept as they are, not copied.
 
 
 class Dot(Value):
@@ -267,11 +267,11 @@ class WeightedMean(Value):
         mean = self.data
         for value, weight, score in zip(*self._children):
             value.grad += weight * grad  # d(mean)/d(value) = weight
-            score.grad += weight * (value.data - mean) * grad  # through the softmax
+            score.grad += weight * (value.data - mean) * grad  # the same, through the softmax
 
 
 def weighted_mean(values: Vector, weights: Sequence[float], scores: Vector) -> Value:
-    """The mean of values [n], with the softmax of scores [n] as their weights [n]."""
+    """The mean of values [n], with weights [n] that are the softmax of scores [n]."""
     mean = 0.0
     for value, weight in zip(values, weights):
         mean += value.data * weight
@@ -323,9 +323,9 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
 
 # --- Model ----------------------------------------------------------------------------------------
 # GPT-2 (Radford et al. 2019) with RMSNorm for LayerNorm, ReLU for GeLU, no biases and no final
-# norm. gpt() reads one token and predicts the next. The token's vector, the residual stream, goes
-# through the layers. In each of them attention fetches what is useful from the tokens before, an
-# MLP works on what there is now, and both add their results to the stream.
+# norm. gpt() reads one token and predicts the next. The token's vector goes through the layers as
+# the residual stream: in each, attention gathers what is useful from the tokens so far, an MLP
+# processes it, and both add their results to the stream.
 
 KVCache = list[tuple[list[Vector], list[Vector]]]
 
@@ -378,8 +378,8 @@ def gpt(
     cache must hold the positions before this one, which is added to it.
     """
     x: Vector = [t + p for t, p in zip(state_dict["wte"][token_id], state_dict["wpe"][pos_id])]
-    # The residual stream starts at unit scale. The next norm looks like the same again, but only
-    # feeds attention: the stream goes past it.
+    # The residual stream starts at unit scale. The first layer normalizes again, but only what
+    # goes into attention: the stream itself bypasses that.
     x = rmsnorm(x)
     for i in range(settings.n_layer):
         # attention: every head looks at all positions so far
@@ -453,7 +453,7 @@ class Adam:
         m, v, beta1, beta2, eps, sqrt = self.m, self.v, self.beta1, self.beta2, self.eps, math.sqrt
         self.steps += 1
         lr /= 1 - beta1**self.steps  # m and v start at 0, which biases them: corrected here,
-        v_scale = 1 / (1 - beta2**self.steps)  # once a step and not for every parameter
+        v_scale = 1 / (1 - beta2**self.steps)  # once a step, not once a parameter
         for i, p in enumerate(self.params):
             grad = p.grad
             m[i] = m_i = beta1 * m[i] + (1 - beta1) * grad

@@ -12,7 +12,6 @@ import random
 import tempfile
 import unittest
 from itertools import islice
-from pathlib import Path
 
 import microgpt
 from tests import (

@@ -202,7 +202,7 @@ class Ends(Everywhere):
         self.assertEqual(process.returncode, 130)
 
     def test_each_line_can_be_read_at_once(self):
-        """The steps and the samples: a program that reads them sees each before the next is made."""
+        """Steps and samples: a program that reads them sees each before the next is made."""
         script = """
 import os, sys
 import microgpt

@@ -86,16 +86,15 @@ class Interrupted(unittest.TestCase):
         state_dict = init_state_dict(settings, tokenizer.vocab_size, random.Random(1))
         first, second = tokenizer.encode("ab"), tokenizer.encode("cab")
         adam = Adam(parameters(state_dict))
-        rng, interrupted, calls = random.Random(2), 0, 0
+        rng, interrupted = random.Random(2), 0
 
-        def count(frame, event, arg):
-            nonlocal calls
-            calls += 1
-            if calls == limit:
-                raise KeyboardInterrupt
+        for _ in range(40):
+            calls = iter(range(rng.randrange(3000)))
 
-        for limit in [None] + [rng.randrange(1, 3000) for _ in range(40)]:
-            calls = 0
+            def count(frame, event, arg):
+                if next(calls, None) is None:
+                    raise KeyboardInterrupt
+
             sys.setprofile(count)
             try:
                 microgpt.train_step(state_dict, first, adam, 0.01, settings)
