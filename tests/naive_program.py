@@ -1,6 +1,8 @@
 """The whole program put together from the oracles: what microgpt.py must write, and much slower.
 
-    python tests/naive_program.py DATASET [SETTING=NUMBER ...]
+    python tests/naive_program.py [DATASET [SETTING=NUMBER ...]]
+
+Without a dataset it reads input.txt in the current folder, as the original does.
 
 One difference to the original: new text is sampled from plain floats, without building a graph.
 """
@@ -74,7 +76,8 @@ def run(docs, write, **settings):
 
 
 if __name__ == "__main__":
-    lines = Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()
+    path = sys.argv[1] if len(sys.argv) > 1 else "input.txt"
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
     numbers = dict(pair.split("=") for pair in sys.argv[2:])
     settings = {name: type(DEFAULTS[name])(number) for name, number in numbers.items()}
     sys.stdout.reconfigure(encoding="utf-8")

@@ -17,14 +17,12 @@ import microgpt
 from tests import (
     HOW_TO_GIVE_THE_NAMES,
     KOREAN_NAMES,
+    check_published,
     default_run,
     naive_program,
     published_names,
     run,
 )
-
-# The 31,431 bytes of the published run's standard output.
-PUBLISHED_SHA256 = "370908e0641e69cca6f3c3ae9b5abbecc13a7e203938a9f40baf1115aa36f819"
 
 # The first documents that the published run trains on, by their line in its dataset, and the
 # losses it printed for them.
@@ -65,7 +63,9 @@ class ThePublishedRun(unittest.TestCase):
         if names is None:
             self.skipTest(HOW_TO_GIVE_THE_NAMES)
         out = run(names).stdout
-        self.assertEqual((hashlib.sha256(out).hexdigest(), len(out)), (PUBLISHED_SHA256, 31431))
+        self.assertEqual(
+            (hashlib.sha256(out).hexdigest(), len(out)), (check_published.SHA256, 31431)
+        )
 
     def test_its_first_steps(self):
         docs = ["abcdefghijklmnopqrstuvwxyz"] * PUBLISHED_LINES
