@@ -9,7 +9,6 @@ import io
 import math
 import os
 import random
-import tempfile
 import unittest
 from itertools import islice
 
@@ -17,6 +16,7 @@ import microgpt
 from tests import (
     HOW_TO_GIVE_THE_NAMES,
     KOREAN_NAMES,
+    InFolder,
     check_published,
     default_run,
     naive_program,
@@ -162,7 +162,7 @@ class TheLearningRate(unittest.TestCase):
         self.assertGreater(step, 20)
 
 
-class EveryInterpreter(unittest.TestCase):
+class EveryInterpreter(InFolder):
     # Of a chaotic run, which shows the last bit of every number; and of what the C library, on
     # which Python's math rests, makes of some numbers. That may be different on another system.
     CHAOTIC_RUN = "5cdca23ec5e1065c"
@@ -186,12 +186,11 @@ class EveryInterpreter(unittest.TestCase):
         self.assertEqual(self.digest(out), self.CHAOTIC_RUN)
 
     def test_any_hash_seed_and_any_folder(self):
-        with tempfile.TemporaryDirectory() as folder:
-            runs = [
-                run(KOREAN_NAMES, "--num_steps", 50, env={"PYTHONHASHSEED": "0"}),
-                run(KOREAN_NAMES, "--num_steps", 50, env={"PYTHONHASHSEED": "1"}, cwd=folder),
-            ]
-            self.assertEqual(os.listdir(folder), [])
+        runs = [
+            run(KOREAN_NAMES, "--num_steps", 50, env={"PYTHONHASHSEED": "0"}),
+            run(KOREAN_NAMES, "--num_steps", 50, env={"PYTHONHASHSEED": "1"}, cwd=self.folder),
+        ]
+        self.assertEqual(os.listdir(self.folder), [])
         self.assertEqual(runs[0].stdout, runs[1].stdout)
         self.assertEqual([(r.returncode, r.stderr) for r in runs], [(0, b"")] * 2)
 

@@ -8,13 +8,10 @@ import io
 import os
 import random
 import sys
-import tempfile
-import unittest
-from pathlib import Path
 from unittest import mock
 
 import microgpt
-from tests import run
+from tests import InFolder, run
 
 SEED = int(os.environ.get("MICROGPT_FUZZ_SEED", "10"))
 COUNT = int(os.environ.get("MICROGPT_FUZZ_COUNT", "400"))
@@ -64,11 +61,10 @@ def random_arguments(rng, path):
     return arguments
 
 
-class Anything(unittest.TestCase):
+class Anything(InFolder):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.path = Path(folder.name, "input.txt")
+        super().setUp()
+        self.path = self.folder / "input.txt"
 
     @contextlib.contextmanager
     def case(self, rng):

@@ -1,17 +1,12 @@
 """Does `import microgpt` leave everything as it was?"""
 
 import os
-import subprocess
-import sys
-import tempfile
-import unittest
-from pathlib import Path
 
-from tests import ROOT
+from tests import InFolder, run
 
 SCRIPT = """
 import gc, random, sys
-import argparse, contextlib, dataclasses, io, pathlib, typing, unicodedata, urllib.request
+import argparse, contextlib, dataclasses, io, pathlib, shutil, typing, unicodedata
 
 touched = []
 def watch(event, args):
@@ -30,16 +25,8 @@ assert microgpt.Value(2).data == 2
 """
 
 
-class Importing(unittest.TestCase):
+class Importing(InFolder):
     def test_no_side_effects(self):
-        with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run(
-                [sys.executable, "-B", "-c", SCRIPT],
-                cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
-            self.assertEqual(list(Path(folder).iterdir()), [])
-        self.assertEqual(done.stdout, b"")
-        self.assertEqual(done.returncode, 0)
+        done = run(code=SCRIPT, cwd=self.folder, env={"PYTHONDONTWRITEBYTECODE": "1"})
+        self.assertEqual((done.stdout, done.stderr, done.returncode), (b"", b"", 0))
+        self.assertEqual(os.listdir(self.folder), [])

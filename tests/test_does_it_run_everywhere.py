@@ -7,17 +7,14 @@ import contextlib
 import gc
 import io
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import unicodedata
 import unittest
-from pathlib import Path
 
 import microgpt
-from tests import KOREAN_NAMES, PROGRAM, ROOT, run
+from tests import KOREAN_NAMES, PROGRAM, ROOT, InFolder, run
 
 try:
     import fcntl
@@ -27,31 +24,11 @@ try:
 except ImportError:  # Windows
     pty = None
 
-# A shell that runs the tests in the background has its jobs ignore Ctrl-C.
-HEED_INTERRUPTS = {
-    "preexec_fn": None if os.name == "nt" else lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-}
-
 SHORT = ("--num_steps", "5", "--num_samples", "5")
+POSIX = unittest.skipIf(os.name == "nt", "signals and shells are another matter there")
 
 
-class Everywhere(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
-    def start(self, *args, **kwargs):
-        process = subprocess.Popen(
-            [sys.executable, str(PROGRAM), *map(str, args)],
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **HEED_INTERRUPTS, **kwargs},
-        )
-        self.addCleanup(process.communicate)
-        self.addCleanup(process.kill)
-        return process
-
-
-class Text(Everywhere):
+class Text(InFolder):
     def test_standard_input(self):
         data = KOREAN_NAMES.read_bytes()
         self.assertEqual(run("-", *SHORT, input=data).stdout, run(KOREAN_NAMES, *SHORT).stdout)
@@ -70,9 +47,8 @@ class Text(Everywhere):
             {"PYTHONIOENCODING": "cp949"},
         ):
             with self.subTest(env):
-                command = [sys.executable, "-c", "import sys; print(sys.stdout.encoding)"]
-                encoding = subprocess.check_output(command, env={**os.environ, **env}).decode()
-                output = expected.encode(encoding.strip(), "backslashreplace")
+                encoding = run(code="import sys; print(sys.stdout.encoding)", env=env).stdout
+                output = expected.encode(encoding.decode().strip(), "backslashreplace")
                 done = run(KOREAN_NAMES, *SHORT, env=env)
                 self.assertEqual((done.returncode, done.stdout, done.stderr), (0, output, b""))
 
@@ -90,7 +66,7 @@ class Text(Everywhere):
             self.assertEqual(run(path, *SHORT).stdout, expected)
 
 
-class Folders(Everywhere):
+class Folders(InFolder):
     def test_input_txt_of_the_current_folder_comes_first(self):
         (self.folder / "input.txt").write_text("ab\nba\n", encoding="utf-8")
         here = run(*SHORT, cwd=self.folder).stdout
@@ -109,74 +85,53 @@ class Folders(Everywhere):
             link.symlink_to(PROGRAM)
         except OSError:
             self.skipTest("there are no links here")
-        done = subprocess.run(
-            [sys.executable, str(link), *SHORT], cwd=self.folder, stdout=-1, stderr=-1
-        )
+        start = "import runpy, sys; sys.argv[:1] = []; runpy.run_path('gpt', run_name='__main__')"
+        done = run("gpt", *SHORT, code=start, cwd=self.folder)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertEqual(os.listdir(self.folder), ["gpt"])
 
     def test_as_an_installed_command(self):
-        site = self.folder / "site"
-        site.mkdir()
-        shutil.copy(PROGRAM, site)
-        command = (
-            "import sys; sys.argv[0] = 'microgpt'; from microgpt import main; sys.exit(main())"
-        )
-        for args, code, output in (
+        code = "import sys; sys.argv[0] = 'microgpt'; from microgpt import main; sys.exit(main())"
+        for args, status, output in (
             ([KOREAN_NAMES, *SHORT], 0, run(KOREAN_NAMES, *SHORT).stdout),
             (["no such file"], 1, b""),
             (["--lr", "x"], 2, b""),
         ):
-            done = subprocess.run(
-                [sys.executable, "-c", command, *map(str, args)],
-                env={**os.environ, "PYTHONPATH": str(site)},
-                cwd=self.folder,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-            )
-            self.assertEqual((done.returncode, done.stdout), (code, output))
-            if code:
-                self.assertIn(b"microgpt: error: ", done.stderr)
+            done = run(*args, code=code, cwd=self.folder)
+            self.assertEqual((done.returncode, done.stdout), (status, output))
+            self.assertEqual(b"microgpt: error: " in done.stderr, status > 0)
 
     def test_depth_is_not_bounded_by_recursion(self):
         names = self.folder / "names.txt"
         names.write_text("ab" * 200 + "\n", encoding="utf-8")
-        for options in (
-            ("--n_layer", "32", "--n_embd", "4"),
-            ("--block_size", "256", "--n_embd", "4"),
-        ):
-            done = run(names, *options, "--num_steps", "1", "--num_samples", "1")
+        for option in ("--n_layer=32", "--block_size=256"):
+            done = run(names, option, "--n_embd=4", "--num_steps=1", "--num_samples=1")
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn(b"step    1 /    1 | loss 1.", done.stdout)
 
 
-class Ends(Everywhere):
+class Ends(InFolder):
     def test_closed_pipe(self):
         process = self.start(KOREAN_NAMES)
         self.assertEqual(process.stdout.readline(), b"num docs: 263\n")
         process.stdout.close()
-        self.assertEqual(process.stderr.read(), b"")
-        self.assertEqual(process.wait(), 1)
+        self.assertEqual((process.stderr.read(), process.wait()), (b"", 1))
 
     def test_pipe_closed_before_the_first_byte(self):
         reader, writer = os.pipe()
         os.close(reader)
         process = self.start(KOREAN_NAMES, "--num_steps", "0", "--num_samples", "0", stdout=writer)
         os.close(writer)
-        self.assertEqual(process.stderr.read(), b"")
-        self.assertEqual(process.wait(), 1)
+        self.assertEqual((process.stderr.read(), process.wait()), (b"", 1))
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "there is no /dev/full")
     def test_full_disk(self):
         with open("/dev/full", "w") as full:
             process = self.start(KOREAN_NAMES, stdout=full)
-            self.assertEqual(
-                process.stderr.read(),
-                b"microgpt.py: error: [Errno 28] No space left on device\n",
-            )
-            self.assertEqual(process.wait(), 1)
+            message = b"microgpt.py: error: [Errno 28] No space left on device\n"
+            self.assertEqual((process.stderr.read(), process.wait()), (message, 1))
 
-    @unittest.skipIf(os.name == "nt", "a POSIX shell's way to close standard output")
+    @POSIX
     def test_closed_standard_output_and_error(self):
         options = "--block_size 2 --num_steps 2"
         script = f'"{sys.executable}" "{PROGRAM}" "{KOREAN_NAMES}" {options}'
@@ -192,7 +147,7 @@ class Ends(Everywhere):
         script = f'"{sys.executable}" "{PROGRAM}" --n_head 0 2>&-'
         self.assertEqual(subprocess.run(script, shell=True).returncode, 2)
 
-    @unittest.skipIf(os.name == "nt", "signals are another matter there")
+    @POSIX
     def test_interrupt(self):
         process = self.start(KOREAN_NAMES, "--num_steps", "100000")
         while b"\r" not in process.stdout.read1(4096):
@@ -217,15 +172,8 @@ microgpt.main([sys.argv[2], "--num_steps", "3", "--num_samples", "3"])
 """
         reader, writer = os.pipe()
         self.addCleanup(os.close, writer)
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, str(reader), str(KOREAN_NAMES)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            pass_fds=[reader],
-        )
+        process = self.start(reader, KOREAN_NAMES, code=script, cwd=ROOT, pass_fds=[reader])
         os.close(reader)
-        self.addCleanup(process.communicate)
-        self.addCleanup(process.kill)
         out = b""
         for end in (b"step    1 /    3", b"step    2", b"step    3", b"  1: ", b"  2: ", b"  3: "):
             os.write(writer, b"x")  # one more step, or sample
@@ -233,7 +181,7 @@ microgpt.main([sys.argv[2], "--num_steps", "3", "--num_samples", "3"])
                 out += process.stdout.read1(1 << 16)
         self.assertEqual(out.count(b"sample"), 3)
 
-    @unittest.skipIf(os.name == "nt", "signals are another matter there")
+    @POSIX
     def test_interrupt_while_waiting_for_standard_input(self):
         script = """
 import sys
@@ -242,18 +190,14 @@ read_docs = microgpt.read_docs
 microgpt.read_docs = lambda path: print("now", flush=True) or read_docs(path)
 microgpt.main(["-"])
 """
-        command = [sys.executable, "-c", script]
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdin=-1, stdout=-1, stderr=-1, **HEED_INTERRUPTS
-        )
-        self.addCleanup(process.kill)
+        process = self.start(code=script, cwd=ROOT, stdin=subprocess.PIPE)
         self.assertEqual(process.stdout.readline().split(), [b"now"])
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(60), 130)
         self.assertEqual(process.communicate()[1], b"")
 
 
-class InAProcessOfSomebodyElse(Everywhere):
+class InAProcessOfSomebodyElse(InFolder):
     """main() in a notebook or a script: it works, again and again, and leaves all as it was."""
 
     def descriptors(self):
@@ -278,10 +222,10 @@ class InAProcessOfSomebodyElse(Everywhere):
 import gc, os, sys
 import microgpt
 def state():
-    out = sys.stdout
-    return out, out.errors, out.encoding, out.closed, gc.isenabled(), *map(os.fstat, range(3))
+    files = [os.fstat(fd)[:3] for fd in range(3)]
+    return sys.stdout, sys.stdout.errors, sys.stdout.encoding, sys.stderr, gc.isenabled(), files
 print("first")
-before = state()[:-3]
+before = state()
 for arguments in (
     [sys.argv[1], "--num_steps", "2", "--num_samples", "2"],
     ["-", "--num_steps", "0", "--num_samples", "1", "--n_embd", "4"],
@@ -293,19 +237,13 @@ for arguments in (
         microgpt.main(arguments)
     except SystemExit as stop:
         print(f"exit {stop.code}")
-    assert state()[:-3] == before, arguments
+    assert state() == before, arguments
 assert sys.stdin.read() == ""  # it is at its end, and open
 print("last")
 """
 
     def test_real_standard_streams_are_left_as_they_were(self):
-        done = subprocess.run(
-            [sys.executable, "-c", self.SCRIPT, str(KOREAN_NAMES)],
-            cwd=ROOT,
-            input=b"a\nb\n",
-            stdout=-1,
-            stderr=-1,
-        )
+        done = run(KOREAN_NAMES, code=self.SCRIPT, input=b"a\nb\n")
         self.assertNotIn(b"Traceback", done.stderr)
         lines = done.stdout.decode().splitlines()
         self.assertEqual((lines[0], lines[1], lines[-1]), ("first", "num docs: 263", "last"))
@@ -322,15 +260,10 @@ except SystemExit as stop:
     os.fstat(1)
     sys.exit(7)
 """
-        process = subprocess.Popen(
-            [sys.executable, "-c", script, str(KOREAN_NAMES)], cwd=ROOT, stdout=-1, stderr=-1
-        )
-        self.addCleanup(process.kill)
+        process = self.start(KOREAN_NAMES, code=script, cwd=ROOT)
         process.stdout.read(200)
         process.stdout.close()
-        self.assertEqual(process.stderr.read(), b"")
-        process.stderr.close()
-        self.assertEqual(process.wait(), 7)
+        self.assertEqual((process.stderr.read(), process.wait()), (b"", 7))
 
     def test_the_names_that_a_star_brings(self):
         names = {}
@@ -343,11 +276,10 @@ except SystemExit as stop:
 
 
 # In the terminal a tenth of a second passes whenever somebody looks at the clock.
-TERMINAL = f"""
+TERMINAL = """
 import itertools, sys, time
 ticks = itertools.count()
 time.monotonic = lambda: next(ticks) / 10
-sys.path.insert(0, {str(ROOT)!r})
 sys.argv[0] = "microgpt.py"
 from microgpt import main
 main()
@@ -355,21 +287,15 @@ main()
 
 
 @unittest.skipIf(pty is None, "there are no pseudo-terminals on this system")
-class Terminal(Everywhere):
+class Terminal(InFolder):
     def run_in_terminal(self, *args, columns=80, interrupt=0, env=None):
         """Run on a pseudo-terminal; its exit code and all that it wrote there."""
         leader, follower = pty.openpty()
         fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         env = {**os.environ, "PYTHONIOENCODING": "utf-8", **(env or {})}
         env.pop("COLUMNS", None)
-        process = subprocess.Popen(
-            [sys.executable, "-c", TERMINAL, str(KOREAN_NAMES), *args],
-            stdout=follower,
-            stderr=follower,
-            env=env,
-            **HEED_INTERRUPTS,
-        )
-        self.addCleanup(process.kill)
+        streams = {"stdout": follower, "stderr": follower}
+        process = self.start(KOREAN_NAMES, *args, code=TERMINAL, cwd=ROOT, env=env, **streams)
         os.close(follower)
         written = b""
         while True:

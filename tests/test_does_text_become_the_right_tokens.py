@@ -1,18 +1,16 @@
 """Do a file's lines become documents, and a document's characters tokens and text again?"""
 
-import tempfile
 import unittest
-from pathlib import Path
 
 from microgpt import DatasetError, Tokenizer, read_docs
+from tests import InFolder
 
 
-class Documents(unittest.TestCase):
+class Documents(InFolder):
     def docs(self, data):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "docs.txt")
-            path.write_bytes(data)
-            return read_docs(path)
+        path = self.folder / "docs.txt"
+        path.write_bytes(data)
+        return read_docs(path)
 
     def test_one_document_per_line_that_is_not_blank(self):
         self.assertEqual(self.docs(b"\n anna \n\n \t\nbob lee\t\n\n"), ["anna", "bob lee"])

@@ -6,18 +6,13 @@ Scripts that are right, that differ in one digit, that crash, and that never pri
 import gc
 import subprocess
 import sys
-import tempfile
-import unittest
-from pathlib import Path
 
-from tests import PROGRAM, ROOT, benchmark
+from tests import PIPES, ROOT, InFolder, benchmark
 
 
-class TheBenchmark(unittest.TestCase):
+class TheBenchmark(InFolder):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
+        super().setUp()
         self.dataset = self.folder / "names.txt"
         self.dataset.write_text("ab\nba\n", encoding="utf-8")
 
@@ -25,22 +20,18 @@ class TheBenchmark(unittest.TestCase):
         script = self.folder / "script.py"
         script.write_text(source, encoding="utf-8")
         command = [sys.executable, "tests/benchmark.py", self.dataset, "--against", script]
-        done = subprocess.run(
-            [*map(str, command), "--steps", "4", "--rounds", "1", *options],
-            cwd=ROOT,
-            stdout=-1,
-            stderr=-1,
-        )
+        command += ["--steps", "4", "--rounds", "1", *options]
+        done = subprocess.run([*map(str, command)], cwd=ROOT, **PIPES)
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def test_the_same_program(self):
-        code, out, err = self.compare(PROGRAM.read_text(encoding="utf-8"))
+        code, out, err = self.compare((ROOT / "microgpt.py").read_text(encoding="utf-8"))
         self.assertEqual((code, err), (0, ""))
         self.assertRegex(out, r"  ratio +\d+\.\d\d   \(\d")
         self.assertIn("outputs identical", out)
 
     def test_a_program_that_differs_in_one_digit(self):
-        source = PROGRAM.read_text(encoding="utf-8")
+        source = (ROOT / "microgpt.py").read_text(encoding="utf-8")
         other = source.replace("loss {loss:.4f}", "loss {loss + 1e-4 * (step == 3):.4f}")
         self.assertNotEqual(source, other)
         code, out, _ = self.compare(other)

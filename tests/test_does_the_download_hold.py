@@ -6,17 +6,13 @@ From a server of our own, which does all that a server can do wrong.
 import hashlib
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 import unittest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import microgpt
-from tests import HOW_TO_GIVE_THE_NAMES, PROGRAM, published_names
+from tests import HOW_TO_GIVE_THE_NAMES, PROGRAM, InFolder, published_names, run
 
 NAMES = b"anna\nbob\ncarla\n" * 20_000
 
@@ -100,7 +96,7 @@ class Server(BaseHTTPRequestHandler):
             time.sleep(0.1)
 
 
-class Download(unittest.TestCase):
+class Download(InFolder):
     @classmethod
     def setUpClass(cls):
         cls.server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
@@ -113,24 +109,16 @@ class Download(unittest.TestCase):
         cls.server.server_close()
 
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        site, self.folder = Path(folder.name, "site"), Path(folder.name, "here")
-        site.mkdir()
+        super().setUp()
+        shutil.copy(PROGRAM, self.folder)  # where no input.txt is beside it
+        self.env = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "no_proxy": "*"}
+        self.folder = self.folder / "here"
         self.folder.mkdir()
-        shutil.copy(PROGRAM, site)  # where no input.txt is beside it
-        self.env = {**os.environ, "PYTHONPATH": str(site), "no_proxy": "*"}
 
     def run_program(self, path, port=None, disk="empty"):
         self.url = f"http://127.0.0.1:{port or self.server.server_port}/{path}"
-        return subprocess.run(
-            [sys.executable, "-c", SCRIPT, self.url, hashlib.sha256(NAMES).hexdigest(), disk],
-            cwd=self.folder,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=60,
-        )
+        sha256 = hashlib.sha256(NAMES).hexdigest()
+        return run(self.url, sha256, disk, code=SCRIPT, cwd=self.folder, env=self.env)
 
     def assertRefused(self, done, *words):
         self.assertEqual((done.returncode, done.stdout), (1, b""))

@@ -10,7 +10,7 @@ import unittest
 from dataclasses import fields
 
 from microgpt import Settings
-from tests import KOREAN_NAMES, PROGRAM, ROOT, default_run
+from tests import KOREAN_NAMES, ROOT, default_run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -33,7 +33,7 @@ class TheReadme(unittest.TestCase):
         self.assertEqual([tuple(row) for row in table("option")], rows)
 
     def test_sections(self):
-        source = PROGRAM.read_text(encoding="utf-8")
+        source = (ROOT / "microgpt.py").read_text(encoding="utf-8")
         banners = re.findall(r"^# --- (.+?) -+$", source, re.M)
         self.assertEqual([row[0] for row in table("section")], banners)
 

@@ -6,22 +6,15 @@ Every bad input is given to the program as a user would give it.
 import os
 import subprocess
 import sys
-import tempfile
 import unittest
 from dataclasses import FrozenInstanceError, fields
-from pathlib import Path
 
 import microgpt
 from microgpt import Settings
-from tests import KOREAN_NAMES, ROOT, run
+from tests import KOREAN_NAMES, PIPES, PROGRAM, InFolder, run
 
 
-class BadInput(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-
+class BadInput(InFolder):
     def file(self, data, name="docs.txt"):
         path = self.folder / name
         path.write_bytes(data)
@@ -82,8 +75,8 @@ class Datasets(BadInput):
 
     @unittest.skipIf(os.name == "nt", "a POSIX shell's way to close standard input")
     def test_closed_standard_input(self):
-        script = f'"{sys.executable}" "{microgpt.__file__}" - <&-'
-        done = subprocess.run(script, shell=True, stdout=-1, stderr=-1)
+        script = f'"{sys.executable}" "{PROGRAM}" - <&-'
+        done = subprocess.run(script, shell=True, **PIPES)
         self.assertOneLine(done, "standard input")
 
     def test_long_documents_are_trained_on_with_a_warning(self):
@@ -196,9 +189,7 @@ microgpt.main()
             ("MemoryError", "not enough memory"),
             ("OSError(5, 'Input/output error', 'a file')", "error: [Errno 5] Input/output error"),
         ):
-            command = [sys.executable, "-c", self.SCRIPT.format(error), str(KOREAN_NAMES)]
-            done = subprocess.run(command, cwd=ROOT, stdout=-1, stderr=-1)
-            self.assertOneLine(done, message)
+            self.assertOneLine(run(KOREAN_NAMES, code=self.SCRIPT.format(error)), message)
 
 
 class Help(unittest.TestCase):
