@@ -22,7 +22,7 @@ SCRIPT = """
 import pathlib, sys
 import microgpt
 microgpt.NAMES_URL, microgpt.NAMES_SHA256, disk = sys.argv[1:]
-microgpt.DOWNLOAD_SECONDS = 2.0
+microgpt.DOWNLOAD_SECONDS = 1.0
 write_bytes, replace = pathlib.Path.write_bytes, pathlib.Path.replace
 def write_to_full_disk(path, data):
     write_bytes(path, data[:1000])
