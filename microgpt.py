@@ -504,9 +504,7 @@ def sample(state_dict: StateDict, tokenizer: Tokenizer, settings: Settings, rng:
         probs = softmax([(logit.data - largest) / settings.temperature for logit in logits])
         if math.isnan(sum(probs)):
             steps = settings.num_steps
-            raise FloatingPointError(
-                f"training diverged at step {steps}: the logits are not finite"
-            )
+            raise FloatingPointError(f"training diverged at step {steps}: no finite logits")
         token_id = rng.choices(range(tokenizer.vocab_size), weights=probs)[0]
         if token_id == tokenizer.bos:
             break
