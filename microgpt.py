@@ -83,7 +83,7 @@ class Settings:
 
 
 class DatasetError(ValueError):
-    """There is no dataset to train on; the message says in one line why."""
+    """There is no dataset to train on; the message says why, in one line."""
 
 
 def read_docs(path: str | Path) -> list[str]:
@@ -138,14 +138,13 @@ class Tokenizer:
 
 
 # --- Autograd -------------------------------------------------------------------------------------
-# Training needs the derivative of one number, the loss, with respect to thousands of others, the
-# parameters. So every scalar is a Value that remembers the Values it was computed from, its
-# children, and its local derivative with respect to each. backward() goes from the loss back to
-# the parameters and applies the chain rule at every Value: its own gradient times the local
-# derivative is added to the child's gradient.
+# Training needs the derivative of one number, the loss, with respect to thousands of parameters.
+# So every scalar is a Value that remembers its children, the Values it was computed from, and its
+# local derivative with respect to each. backward() goes from the loss back to the parameters and
+# applies the chain rule: a Value's gradient times a local derivative is added to the child's.
 
-# All Values that were computed from others, in the order in which they were made. Children stand
-# before parents, so that backward() can go through it from the end: nothing has to be sorted.
+# All Values that were computed from others, in the order in which they were made: children stand
+# before parents, so that backward() only has to go through it from the end.
 tape: list[Value] = []
 
 
@@ -174,20 +173,16 @@ class Value:
         self._local_grads = local_grads  # d(self)/d(child), for each child
         if children:
             tape.append(self)
+        elif not isinstance(data, (int, float)):
+            raise TypeError(f"a Value must be a number, got {data!r}")
 
     def __add__(self, other: Value | float) -> Value:
-        if isinstance(other, Value):
-            return Value(self.data + other.data, (self, other), (1.0, 1.0))
-        if isinstance(other, (int, float)):
-            return Value(self.data + other, (self,), (1.0,))
-        return NotImplemented
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data + other.data, (self, other), (1.0, 1.0))
 
     def __mul__(self, other: Value | float) -> Value:
-        if isinstance(other, Value):
-            return Value(self.data * other.data, (self, other), (other.data, self.data))
-        if isinstance(other, (int, float)):
-            return Value(self.data * other, (self,), (other,))
-        return NotImplemented
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data * other.data, (self, other), (other.data, self.data))
 
     def __pow__(self, other: Value | float) -> Value:
         base, exponent = self.data, other.data if isinstance(other, Value) else other
@@ -197,18 +192,14 @@ class Value:
             return Value(power, (self,), (slope,))
         return Value(power, (self, other), (slope, power * math.log(base) if power else 0.0))
 
-    def exp(self) -> Value:
-        return Value(math.exp(self.data), (self,), (math.exp(self.data),))
-
-    def log(self) -> Value:
-        return Value(math.log(self.data), (self,), (1 / self.data,))
-
     def relu(self) -> Value:
         if self.data > 0:
             return Value(self.data, (self,), (1.0,))
         return Value(0.0, (self,), (0.0,))
 
     # fmt: off
+    def exp(self) -> Value: return Value(math.exp(self.data), (self,), (math.exp(self.data),))
+    def log(self) -> Value: return Value(math.log(self.data), (self,), (1 / self.data,))
     __radd__, __rmul__ = __add__, __mul__
     def __neg__(self) -> Value: return self * -1
     def __sub__(self, other: Value | float) -> Value: return self + -other
@@ -518,10 +509,7 @@ def sample(state_dict: StateDict, tokenizer: Tokenizer, settings: Settings, rng:
 
 
 def run(docs: Iterable[str], settings: Settings) -> tuple[StateDict, Tokenizer, Settings, Random]:
-    """Train on the documents, then print samples. Returns the arguments for sample().
-
-    Raises FloatingPointError if training diverges.
-    """
+    """Train on the documents, then print samples. Returns the arguments for sample()."""
     rng = Random(settings.seed)
     docs = list(docs)
     rng.shuffle(docs)
@@ -550,7 +538,7 @@ def show_progress(losses: Iterable[float], num_steps: int) -> None:
 
     Raises FloatingPointError if a loss is not finite.
     """
-    start, blank = time.monotonic(), ""
+    start, blank = time.monotonic(), ""  # as wide as the terminal
     try:
         for step, loss in enumerate(losses, 1):
             if not math.isfinite(loss):
@@ -564,22 +552,20 @@ def show_progress(losses: Iterable[float], num_steps: int) -> None:
                 line = f"{line}{blank}"[: len(blank)]
             print(line, end="\r", flush=True)
     except BaseException:
-        print(blank and f"\r{blank}\r", end="", flush=True)  # leaves no stray characters
+        print(blank and f"\r{blank}\r", end="", flush=True)
         raise
 
 
 def default_dataset() -> Path:
     """input.txt in the current folder, else the one beside this script, else a download.
 
-    The download, the names of the published run, becomes an input.txt in the current folder,
-    whole and verified. Raises DatasetError if it fails.
+    The names of the published run are downloaded to the current folder, where they appear whole
+    and verified, or not at all. Raises DatasetError if that fails.
     """
     here = Path("input.txt")
-    beside = Path(__file__).resolve().with_name(here.name)
-    if os.path.lexists(here):  # even if it is a broken link: that is the user's own
-        return here
-    if beside.exists():
-        return beside
+    for path in (here, Path(__file__).resolve().with_name(here.name)):
+        if os.path.lexists(path):  # even a broken link, which is the user's own
+            return path
 
     import hashlib  # only a download needs these
     import tempfile
@@ -600,8 +586,7 @@ def default_dataset() -> Path:
             Path(folder, here.name).write_bytes(data)
             Path(folder, here.name).replace(here)
     except (OSError, HTTPException) as error:
-        advice = "to go on without it, name a file with one document a line"
-        raise DatasetError(f"the download failed: {error}; {advice}") from None
+        raise DatasetError(f"download failed: {error}; name a file to train on instead") from None
     return here
 
 
@@ -627,8 +612,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-    text = "UTF-8 text with one document a line, or - for standard input "
-    text += "(default: input.txt in this folder, or beside the script, or else downloaded)"
+    text = "UTF-8 text with one document a line, - for standard input (default: input.txt)"
     parser.add_argument("dataset", nargs="?", default=None, metavar="DATASET", help=text)
     for f in fields(Settings):
         text = f"{f.metadata['help']} (default: {f.default})"
@@ -648,8 +632,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 gc.disable()  # a graph has no cycles: reference counts are enough to free it
             docs = read_docs(default_dataset() if dataset is None else dataset)
             if cut := sum(len(doc) >= settings.block_size for doc in docs):
-                text = f"{cut} of {len(docs)} documents are too long for the block size"
-                text += f": only their first {settings.block_size} tokens are trained on"
+                text = f"{cut} of {len(docs)} documents are cut to {settings.block_size} tokens"
                 print(f"{parser.prog}: warning: {text}", file=sys.stderr)
             with portable_stdout():
                 run(docs, settings)

@@ -124,7 +124,7 @@ class Download(InFolder):
         self.assertEqual((done.returncode, done.stdout), (1, b""))
         first, line = done.stderr.decode().splitlines()
         self.assertEqual(first, f"there is no input.txt: downloading {self.url}")
-        self.assertTrue(line.startswith("microgpt.py: error: the download failed: "), line)
+        self.assertTrue(line.startswith("microgpt.py: error: download failed: "), line)
         self.assertIn("name a file", line)
         for word in words:
             self.assertIn(word, line)

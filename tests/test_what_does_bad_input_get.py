@@ -85,8 +85,7 @@ class Datasets(BadInput):
         self.assertEqual(done.returncode, 0)
         self.assertEqual(
             done.stderr.decode(),
-            "microgpt.py: warning: 3 of 5 documents are too long for the block size: "
-            f"only their first 3 tokens are trained on{os.linesep}",
+            f"microgpt.py: warning: 3 of 5 documents are cut to 3 tokens{os.linesep}",
         )
         done = run(path, "--block_size", 6, "--num_steps", 5, "--num_samples", 1)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
