@@ -12,6 +12,7 @@ import subprocess
 import sys
 import unicodedata
 import unittest
+from unittest import mock
 
 import microgpt
 from tests import KOREAN_NAMES, PROGRAM, ROOT, InFolder, run
@@ -217,6 +218,13 @@ class InAProcessOfSomebodyElse(InFolder):
                 self.assertIs(sys.stdout, out)
             self.assertEqual(out.getvalue(), expected)
             self.assertEqual((self.descriptors(), gc.isenabled(), sys.stderr), before)
+
+    def test_the_collector_rests_during_the_run(self):
+        """On CPython only: elsewhere it is what frees a graph."""
+        seen = []
+        with mock.patch.object(microgpt, "run", lambda *args: seen.append(gc.isenabled())):
+            microgpt.main([str(KOREAN_NAMES)])
+        self.assertEqual((seen, gc.isenabled()), ([sys.implementation.name != "cpython"], True))
 
     SCRIPT = """
 import gc, os, sys
