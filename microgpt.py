@@ -151,8 +151,8 @@ tape: list[Value] = []
 class Value:
     """A scalar in the computation graph: its `data`, and the `grad` that backward() computes.
 
-    `+ - * / **` take Values and numbers on either side. Errors are those of floats, and come
-    where there is no derivative, too: `Value(0.0) ** 0.5` raises ZeroDivisionError.
+    `+ - * / **` take Values and numbers on either side. Errors are those of floats, also where
+    only the derivative does not exist: `Value(0.0) ** 0.5` raises ZeroDivisionError.
 
     There is one tape, for one computation at a time: no threads. What is computed stays on it
     until `tape.clear()`. The `data` of a Value must not change between its use and backward().
@@ -411,14 +411,14 @@ def cross_entropy(logits: Vector, target_id: int) -> Value:
     """
     data = [logit.data for logit in logits]
     probs = softmax(data)
-    # from the largest probability, which cannot round to 0, to that of the target, which can
+    # -log p_target = (l_max - l_target) - log p_max; p_target can round to 0, p_max cannot
     loss = max(data) - data[target_id] - math.log(max(probs))
     probs[target_id] -= 1.0
     return Value(loss, logits, probs)
 
 
 def document_loss(state_dict: StateDict, tokens: Sequence[int], settings: Settings) -> Value:
-    """The mean cross-entropy of predicting the tokens after the first, block_size at most."""
+    """The mean cross-entropy of tokens[1:], each predicted from those before; block_size at most."""
     cache = empty_cache(settings)
     n = min(settings.block_size, len(tokens) - 1)
     losses = []
@@ -513,7 +513,10 @@ def sample(state_dict: StateDict, tokenizer: Tokenizer, settings: Settings, rng:
 
 
 def run(docs: Iterable[str], settings: Settings) -> tuple[StateDict, Tokenizer, Settings, Random]:
-    """Train on the documents, then print samples. Returns the arguments for sample()."""
+    """Train on the documents, then print samples. Returns the arguments for sample().
+
+    Raises FloatingPointError if training diverges.
+    """
     rng = Random(settings.seed)
     docs = list(docs)
     rng.shuffle(docs)

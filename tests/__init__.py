@@ -68,4 +68,4 @@ def run(*args, code=None, env=None, **kwargs):
 @functools.lru_cache(maxsize=None)
 def default_run(path):
     """What the program makes of a dataset with the default settings; it is run only once."""
-    return run(path)
+    return run(path, env={"PYTHONIOENCODING": "utf-8"})

@@ -70,7 +70,8 @@ def run(script, dataset, steps, patience):
                 if not part:
                     break
                 out += part
-                times += [time.perf_counter()] * (out.count(b"\r") - len(times))
+                seen = out.count(b"\r") - out.count(b"\r\n")
+                times += [time.perf_counter()] * (seen - len(times))
             if len(times) <= steps and process.wait():
                 errors.seek(0)
                 last = errors.read().decode(errors="replace").strip().splitlines()[-1:]

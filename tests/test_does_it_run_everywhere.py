@@ -157,6 +157,7 @@ class Ends(InFolder):
         self.assertEqual(process.communicate(timeout=60)[1], b"")
         self.assertEqual(process.returncode, 130)
 
+    @POSIX
     def test_each_line_can_be_read_at_once(self):
         """Steps and samples: a program that reads them sees each before the next is made."""
         script = """
@@ -209,7 +210,7 @@ class InAProcessOfSomebodyElse(InFolder):
         return found
 
     def test_output_goes_to_a_string_as_it_goes_to_a_pipe(self):
-        expected = run(KOREAN_NAMES, *SHORT).stdout.decode()
+        expected = run(KOREAN_NAMES, *SHORT, env={"PYTHONIOENCODING": "utf-8"}).stdout.decode()
         for _ in range(2):
             out = io.StringIO()
             before = self.descriptors(), gc.isenabled(), sys.stderr
