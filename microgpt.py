@@ -418,7 +418,7 @@ def cross_entropy(logits: Vector, target_id: int) -> Value:
 
 
 def document_loss(state_dict: StateDict, tokens: Sequence[int], settings: Settings) -> Value:
-    """The mean cross-entropy of tokens[1:], each predicted from those before; block_size at most."""
+    """The mean cross-entropy of up to block_size tokens, each predicted from those before it."""
     cache = empty_cache(settings)
     n = min(settings.block_size, len(tokens) - 1)
     losses = []
