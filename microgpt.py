@@ -173,20 +173,16 @@ class Value:
         self._local_grads = local_grads  # d(self)/d(child), for each child
         if children:
             tape.append(self)
+        elif not isinstance(data, (int, float)):
+            raise TypeError(f"a Value must be a number, got {data!r}")
 
     def __add__(self, other: Value | float) -> Value:
-        if isinstance(other, Value):
-            return Value(self.data + other.data, (self, other), (1.0, 1.0))
-        if isinstance(other, (int, float)):
-            return Value(self.data + other, (self,), (1.0,))
-        return NotImplemented
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data + other.data, (self, other), (1.0, 1.0))
 
     def __mul__(self, other: Value | float) -> Value:
-        if isinstance(other, Value):
-            return Value(self.data * other.data, (self, other), (other.data, self.data))
-        if isinstance(other, (int, float)):
-            return Value(self.data * other, (self,), (other,))
-        return NotImplemented
+        other = other if isinstance(other, Value) else Value(other)
+        return Value(self.data * other.data, (self, other), (other.data, self.data))
 
     def __pow__(self, other: Value | float) -> Value:
         base, exponent = self.data, other.data if isinstance(other, Value) else other
@@ -335,10 +331,10 @@ def linear(x: Vector, matrix: Matrix) -> Vector:
     return [dot(x, row) for row in matrix]
 
 
-def softmax(logits: Sequence[float]) -> list[float]:
-    """Numbers [n] to probabilities [n], in proportion to the exponentials of the numbers."""
-    largest = max(logits)  # subtracted so that exp() cannot overflow; the proportions stay
-    exps = [math.exp(logit - largest) for logit in logits]
+def softmax(logits: Sequence[float], temperature: float = 1.0) -> list[float]:
+    """Numbers [n] to probabilities [n], in proportion to exp(number / temperature)."""
+    largest = max(logits)  # subtracted so that nothing can overflow; the proportions stay
+    exps = [math.exp((logit - largest) / temperature) for logit in logits]
     total = 0.0
     for e in exps:
         total += e
@@ -495,8 +491,7 @@ def sample(state_dict: StateDict, tokenizer: Tokenizer, settings: Settings, rng:
     for pos_id in range(settings.block_size):
         with no_grad():
             logits = gpt(state_dict, token_id, pos_id, cache, settings)
-        largest = max(logit.data for logit in logits)  # subtracted so that no temperature overflows
-        probs = softmax([(logit.data - largest) / settings.temperature for logit in logits])
+        probs = softmax([logit.data for logit in logits], settings.temperature)
         if math.isnan(sum(probs)):
             steps = settings.num_steps
             raise FloatingPointError(f"training diverged at step {steps}: no finite logits")
