@@ -173,16 +173,20 @@ class Value:
         self._local_grads = local_grads  # d(self)/d(child), for each child
         if children:
             tape.append(self)
-        elif not isinstance(data, (int, float)):
-            raise TypeError(f"a Value must be a number, got {data!r}")
 
     def __add__(self, other: Value | float) -> Value:
-        other = other if isinstance(other, Value) else Value(other)
-        return Value(self.data + other.data, (self, other), (1.0, 1.0))
+        if isinstance(other, Value):
+            return Value(self.data + other.data, (self, other), (1.0, 1.0))
+        if isinstance(other, (int, float)):  # a constant: no child, so no node is made for it
+            return Value(self.data + other, (self,), (1.0,))
+        return NotImplemented
 
     def __mul__(self, other: Value | float) -> Value:
-        other = other if isinstance(other, Value) else Value(other)
-        return Value(self.data * other.data, (self, other), (other.data, self.data))
+        if isinstance(other, Value):
+            return Value(self.data * other.data, (self, other), (other.data, self.data))
+        if isinstance(other, (int, float)):
+            return Value(self.data * other, (self,), (other,))
+        return NotImplemented
 
     def __pow__(self, other: Value | float) -> Value:
         base, exponent = self.data, other.data if isinstance(other, Value) else other
