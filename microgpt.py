@@ -558,7 +558,7 @@ def show_progress(losses: Iterable[float], num_steps: int) -> None:
                 line = f"{line}{blank}"[: len(blank)]
             print(line, end="\r", flush=True)
     except BaseException:
-        print(blank and f"\r{blank}\r", end="", flush=True)
+        print(blank and f"\r{blank}\r", end="")
         raise
 
 
