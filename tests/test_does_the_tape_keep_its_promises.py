@@ -27,7 +27,7 @@ class TheTape(Tape):
         self.assertEqual(len(tape), 3)
         for node, expected in zip(tape, (b, c, d)):
             self.assertIs(node, expected)
-            self.assertFalse(hasattr(node, "__dict__"))  # which would double its size
+            self.assertFalse(hasattr(node, "__dict__"))  # slots are smaller
         b.backward()
         self.assertEqual(len(tape), 3)
 
