@@ -3,6 +3,8 @@
 Against the probabilities of formulas.py, by chi-square.
 """
 
+import contextlib
+import io
 import random
 import unittest
 from collections import Counter
@@ -86,6 +88,17 @@ class TheDistribution(unittest.TestCase):
         rng = random.Random(9)
         lengths = {len(sample(state_dict, tokenizer, settings, rng)) for _ in range(200)}
         self.assertEqual(lengths, {0, 1, 2, 3})
+
+
+class TheRun(unittest.TestCase):
+    def test_it_returns_what_sample_takes_to_go_on(self):
+        outputs = []
+        for num_samples in (3, 2):
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                settings = Settings(n_embd=4, num_steps=2, num_samples=num_samples)
+                trained = microgpt.run(["abc", "cab"], settings)
+            outputs.append(out.getvalue())
+        self.assertEqual(outputs[0], f"{outputs[1]}sample  3: {sample(*trained)}\n")
 
 
 class TheGraph(unittest.TestCase):
