@@ -177,7 +177,7 @@ class Value:
     def __add__(self, other: Value | float) -> Value:
         if isinstance(other, Value):
             return Value(self.data + other.data, (self, other), (1.0, 1.0))
-        if isinstance(other, (int, float)):  # a constant: no child, so no node is made for it
+        if isinstance(other, (int, float)):  # a constant, not a child
             return Value(self.data + other, (self,), (1.0,))
         return NotImplemented
 
