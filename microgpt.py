@@ -459,7 +459,10 @@ class Adam:
 def train_step(
     state_dict: StateDict, tokens: Sequence[int], adam: Adam, lr: float, settings: Settings
 ) -> float:
-    """One training step on one document, whose loss it returns. Clears the tape."""
+    """One training step on one document, whose loss it returns. Clears the tape.
+
+    The gradients stay in the parameters, to be looked at, until the next step sets them back.
+    """
     for p in adam.params:
         p.grad = 0.0
     loss = document_loss(state_dict, tokens, settings)  # the forward pass
@@ -544,14 +547,14 @@ def show_progress(losses: Iterable[float], num_steps: int) -> None:
 
     Raises FloatingPointError if a loss is not finite.
     """
-    start, blank = time.monotonic(), ""  # as wide as the terminal
+    start, blank = time.monotonic(), ""
     try:
         for step, loss in enumerate(losses, 1):
             if not math.isfinite(loss):
                 raise FloatingPointError(f"training diverged at step {step}: the loss is {loss}")
             line = f"step {step:4} / {num_steps:4} | loss {loss:.4f}"
             if sys.stdout and sys.stdout.isatty():
-                blank = " " * (shutil.get_terminal_size().columns - 1)
+                blank = " " * (shutil.get_terminal_size().columns - 1)  # covers what was there
                 left = int(1e3 * (time.monotonic() - start)) * (num_steps - step) // step // 1000
                 if step < num_steps:
                     line += f" | {left // 3600}:{left // 60 % 60:02}:{left % 60:02} left"

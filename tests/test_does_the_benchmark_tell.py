@@ -39,20 +39,16 @@ class TheBenchmark(InFolder):
         self.assertEqual(out.count("step    3 / 1000"), 2)
         self.assertIn("outputs differ", out)
 
-    def test_a_program_that_crashes(self):
-        code, _, err = self.compare("print('step 1', end='\\r')\nraise SystemError('no more')")
-        self.assertEqual(code, 1)
-        self.assertIn("exit status 1 SystemError: no more", err)
-
-    def test_a_program_that_never_prints(self):
-        code, _, err = self.compare("import time; time.sleep(60)", "--patience", "1")
-        self.assertEqual(code, 1)
-        self.assertIn("printed nothing for 1 seconds", err)
-
-    def test_a_program_that_prints_something_else(self):
-        code, _, err = self.compare("print('hello')")
-        self.assertEqual(code, 1)
-        self.assertIn("no status lines", err)
+    def test_programs_that_fail(self):
+        for source, message in (
+            ("print('1', end='\\r')\nraise SystemError('gone')", "exit status 1 SystemError: gone"),
+            ("import time; time.sleep(60)", "printed nothing for 1 seconds"),
+            ("print('hello')", "no status lines"),
+        ):
+            with self.subTest(message):
+                code, _, err = self.compare(source, "--patience", "1")
+                self.assertEqual(code, 1)
+                self.assertIn(message, err)
 
     def test_the_parts_of_a_step(self):
         self.addCleanup(gc.enable)
