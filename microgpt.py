@@ -1,8 +1,7 @@
 """microgpt: train a GPT and sample from it, in one file of pure Python, one scalar at a time.
 
-Read it from top to bottom: that is the order in which things happen. A file of short documents
-becomes tokens; an autograd engine differentiates a small transformer; Adam lowers the loss, one
-document per step; and the trained model writes new documents of its own.
+Read it from top to bottom, in the order in which things happen: a file of documents becomes tokens,
+autograd differentiates a small transformer, Adam lowers its loss, and it writes new documents.
 
     python microgpt.py                  train on the names in input.txt
     python microgpt.py my_names.txt     train on your own file, one document per line
@@ -91,21 +90,16 @@ def read_docs(path: str | Path) -> list[str]:
 
 
 class Tokenizer:
-    """Characters to token ids and back. The vocabulary is the characters of `docs`, and BOS.
-
-    >>> Tokenizer(["anna", "bob"]).encode("bob")
-    [4, 1, 3, 1, 4]
-    """
+    """Characters to token ids and back; with those of ["anna", "bob"], "bob" is [4, 1, 3, 1, 4]."""
 
     def __init__(self, docs: Iterable[str]) -> None:
         self.chars = sorted(set("".join(docs)))
         self.bos = len(self.chars)
         self.vocab_size = len(self.chars) + 1
-        self._ids = {char: token_id for token_id, char in enumerate(self.chars)}
 
     def encode(self, doc: str) -> list[int]:
-        """BOS, the id of each character, BOS. Raises KeyError for an unknown character."""
-        return [self.bos, *(self._ids[char] for char in doc), self.bos]
+        """BOS, the id of each character, BOS. Raises ValueError for an unknown character."""
+        return [self.bos, *(self.chars.index(char) for char in doc), self.bos]
 
     def decode(self, token_ids: Iterable[int]) -> str:
         """The characters with these ids, without BOS."""
@@ -118,18 +112,16 @@ class Tokenizer:
 # local derivative with respect to each. backward() goes from the loss back to the parameters and
 # applies the chain rule: a Value's gradient times a local derivative is added to the child's.
 
-# All computed Values, in the order in which they were made. As children stand before parents,
-# backward() only has to go through it from the end, and nothing needs to be sorted.
+# All computed Values, in the order in which they were made: children always precede parents.
 tape: list[Value] = []
-
 Vector = Sequence["Value"]
 
 
 class Value:
     """A scalar in the computation graph: its `data`, and the `grad` that backward() computes.
 
-    `+ - * /` take Values and numbers, `**` a number. What is computed stays on the one tape, which
-    serves one thread, until `tape.clear()`; its children's `data` must not change before backward().
+    `+ - * /` take Values and numbers, `**` a number. There is one tape, for one thread: what is
+    computed stays on it until `tape.clear()`. Do not change `data` between its use and backward().
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> c = a * b + a**2
@@ -138,16 +130,13 @@ class Value:
     (-2.0, 1.0, 2.0)
     """
 
-    __slots__ = ("data", "grad", "_children", "_local_grads", "_backprop")
+    __slots__ = ("data", "grad", "_children", "_local_grads")
 
-    def __init__(
-        self, data: float, children: Any = (), local_grads: Any = (), backprop: Any = None
-    ):
+    def __init__(self, data: float, children: Any = (), local_grads: Any = ()) -> None:
         self.data = data
         self.grad = 0.0
         self._children = children  # none for a leaf, such as a parameter
-        self._local_grads = local_grads  # d(self)/d(child), for each child; or in place of them
-        self._backprop = backprop  # a function that adds to the gradients of the children
+        self._local_grads = local_grads  # d(self)/d(child) for each, or a function: see dot()
         if children:
             tape.append(self)
 
@@ -181,7 +170,7 @@ class Value:
         """Set `v.grad` to d(self)/d(v) for every Value v on the tape.
 
         The grad of a leaf, a Value that was not computed, accumulates over calls until you reset
-        it. Raises RuntimeError if self has left the tape since it was computed.
+        it. Raises RuntimeError if self has left the tape.
         """
         if self._children and not any(node is self for node in reversed(tape)):
             raise RuntimeError("backward() of a Value that is no longer on the tape")
@@ -190,15 +179,16 @@ class Value:
         self.grad += 1.0
         for node in reversed(tape):
             grad = node.grad
-            if grad and node._backprop:
-                node._backprop(node)
+            if grad and callable(node._local_grads):
+                node._local_grads(node)
             elif grad:  # at 0 there is nothing to pass on
                 for child, local_grad in zip(node._children, node._local_grads):
                     child.grad += local_grad * grad
 
 
 # Most of the arithmetic is in sums of products. Making each sum a single Value, not two per term,
-# is what makes this fast. The sums are loops because sum() rounds differently from Python 3.12 on.
+# is what makes this fast: in place of a number for each child it gets a function that adds to their
+# gradients. The sums are loops because sum() rounds differently from Python 3.12 on.
 
 
 def dot(xs: Vector, ys: Vector) -> Value:
@@ -206,7 +196,7 @@ def dot(xs: Vector, ys: Vector) -> Value:
     total = 0.0
     for x, y in zip(xs, ys):
         total += x.data * y.data
-    return Value(total, (xs, ys), (), dot_backprop)
+    return Value(total, (xs, ys), dot_backprop)
 
 
 def dot_backprop(node: Value) -> None:
@@ -234,7 +224,7 @@ def softmax_mean(scores: Vector, values: Sequence[Vector], temperature: float) -
         mean = 0.0
         for value, weight in zip(column, weights):
             mean += value.data * weight
-        means.append(Value(mean, (column, weights, scores, temperature), (), softmax_mean_backprop))
+        means.append(Value(mean, (column, weights, scores, temperature), softmax_mean_backprop))
     return means
 
 
@@ -267,10 +257,8 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
         "lm_head": matrix(vocab_size, n_embd),  # from the residual stream to the logits
     }
     for i in range(settings.n_layer):
-        state_dict[f"layer{i}.attn_wq"] = matrix(n_embd, n_embd)
-        state_dict[f"layer{i}.attn_wk"] = matrix(n_embd, n_embd)
-        state_dict[f"layer{i}.attn_wv"] = matrix(n_embd, n_embd)
-        state_dict[f"layer{i}.attn_wo"] = matrix(n_embd, n_embd)
+        for name in ("attn_wq", "attn_wk", "attn_wv", "attn_wo"):
+            state_dict[f"layer{i}.{name}"] = matrix(n_embd, n_embd)
         state_dict[f"layer{i}.mlp_fc1"] = matrix(4 * n_embd, n_embd)
         state_dict[f"layer{i}.mlp_fc2"] = matrix(n_embd, 4 * n_embd)
     return state_dict
@@ -317,10 +305,9 @@ def gpt(state_dict: StateDict, token_id: int, pos_id: int, cache: KV, settings: 
 
     Their softmax is its probabilities. The cache holds all positions before; this one is added.
     """
-    x = add(state_dict["wte"][token_id], state_dict["wpe"][pos_id])
     # The residual stream starts at unit scale. The first layer normalizes again, but only what
     # goes into attention: the stream itself bypasses that.
-    x = rmsnorm(x)
+    x = rmsnorm(add(state_dict["wte"][token_id], state_dict["wpe"][pos_id]))
     head_dim = settings.n_embd // settings.n_head
     for i in range(settings.n_layer):
         # Attention (Vaswani et al. 2017): each head compares the query of this position with the
@@ -334,7 +321,8 @@ def gpt(state_dict: StateDict, token_id: int, pos_id: int, cache: KV, settings: 
             head = slice(h * head_dim, (h + 1) * head_dim)
             keys.append(key[head])
             values.append(value[head])
-            scores = [dot(query[head], k) for k in keys]
+            q = query[head]
+            scores = [dot(q, k) for k in keys]
             outputs += softmax_mean(scores, values, temperature=math.sqrt(head_dim))
         x = add(x, linear(outputs, state_dict[f"layer{i}.attn_wo"]))
 
@@ -374,7 +362,7 @@ def document_loss(state_dict: StateDict, tokens: Sequence[int], settings: Settin
 def train(
     state_dict: StateDict, tokenizer: Tokenizer, docs: Sequence[str], settings: Settings
 ) -> Iterator[float]:
-    """Train for num_steps steps, one document each; yield the loss of each step."""
+    """Train for num_steps steps, one document each; yield each loss. Clears the tape."""
     params = [p for matrix in state_dict.values() for row in matrix for p in row]
     # Adam (Kingma & Ba 2015) keeps two running means for each parameter: of its gradient (m), which
     # gives the direction, and of the square of its gradient (v), which gives the scale.
@@ -382,8 +370,7 @@ def train(
     beta1, beta2, eps, sqrt = 0.85, 0.99, 1e-8, math.sqrt
     gain1, gain2 = 1 - beta1, 1 - beta2
     for step in range(settings.num_steps):
-        doc = docs[step % len(docs)]
-        tokens = tokenizer.encode(doc[: settings.block_size])
+        tokens = tokenizer.encode(docs[step % len(docs)][: settings.block_size])
         loss = document_loss(state_dict, tokens, settings)  # forward
 
         for p in params:
@@ -411,12 +398,12 @@ def train(
 def sample(
     state_dict: StateDict, tokenizer: Tokenizer, settings: Settings, rng: Random, prompt: str = ""
 ) -> str:
-    """A new document of at most block_size characters that starts with the prompt.
+    """A new document of at most block_size characters; the prompt, its start, must be shorter.
 
-    Raises KeyError for an unknown character in the prompt, and FloatingPointError if the logits are
-    not finite because training diverged.
+    Raises ValueError for an unknown character, and FloatingPointError if training diverged.
     """
-    cache, start = empty_cache(settings), len(tape)
+    start = len(tape)
+    cache = empty_cache(settings)
     token_ids = tokenizer.encode(prompt)[:-1]
     for pos_id in range(settings.block_size):
         logits = gpt(state_dict, token_ids[pos_id], pos_id, cache, settings)
@@ -455,20 +442,18 @@ def run(docs: Sequence[str], settings: Settings, prompt: str = "") -> StateDict:
     print(f"vocab size: {tokenizer.vocab_size}")
     print(f"num params: {sum(len(row) for matrix in state_dict.values() for row in matrix)}")
 
-    start, num_steps = time.monotonic_ns(), settings.num_steps
+    start = time.monotonic_ns()
     for step, loss in enumerate(train(state_dict, tokenizer, docs, settings), 1):
         if not math.isfinite(loss):
             raise FloatingPointError(f"training diverged at step {step}: the loss is {loss}")
-        status = f"step {step:4} / {num_steps:4} | loss {loss:.4f}"
+        status = f"step {step:4} / {settings.num_steps:4} | loss {loss:.4f}"
         if sys.stdout.isatty():
-            seconds = (time.monotonic_ns() - start) * (num_steps - step) // step // 10**9
-            status += f" | {seconds} s left  " if step < num_steps else " " * 20
+            seconds = (time.monotonic_ns() - start) * (settings.num_steps - step) // step // 10**9
+            status += f" | {seconds} s left  " if step < settings.num_steps else " " * 20
         print(status, end="\r", flush=True)
-
     print("\n--- inference (new, hallucinated names) ---", flush=True)
     for i in range(1, settings.num_samples + 1):
-        text = sample(state_dict, tokenizer, settings, rng, prompt)
-        print(f"sample {i:2}: {text}", flush=True)
+        print(f"sample {i:2}: {sample(state_dict, tokenizer, settings, rng, prompt)}", flush=True)
     return state_dict
 
 
