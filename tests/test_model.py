@@ -14,6 +14,7 @@ from microgpt import (
     empty_cache,
     gpt,
     init_state_dict,
+    relu_linear,
     rmsnorm,
     softmax,
     tape,
@@ -29,7 +30,7 @@ def shapes(count):
     for i in range(count):
         n_head = rng.choice((1, 2, 3, 4, 6, 8))
         settings = Settings(
-            n_layer=i % 3 + 1,
+            n_layer=i % 4,
             n_head=n_head,
             n_embd=n_head * rng.randint(1, 3 if n_head < 4 else 2),
             block_size=rng.randint(2, 5),
@@ -121,9 +122,21 @@ class TheLogits(unittest.TestCase):
         state_dict = init_state_dict(settings, 5, random.Random(0))
         for pos_id in range(4):
             self.assertEqual(len(gpt(state_dict, 0, pos_id, cache, settings)), 5)
-        self.assertEqual(len(cache), 3)
-        for rows in (rows for layer in cache for rows in layer):  # keys, then values
-            self.assertEqual([len(row) for row in rows], [6] * 4)
+        self.assertEqual([len(layer) for layer in cache], [2, 2, 2])
+        for rows in (rows for layer in cache for head in layer for rows in head):
+            self.assertEqual([len(row) for row in rows], [3] * 4)  # keys, or values
+
+    def test_a_model_without_layers_sees_one_token(self):
+        """And its position: it is a bigram model."""
+        settings = Settings(n_layer=0, n_embd=4, block_size=3)
+        state_dict = init_state_dict(settings, 5, random.Random(0))
+        self.assertEqual(list(state_dict), ["wte", "wpe", "lm_head"])
+        logits = []
+        for first in (1, 2):
+            cache = empty_cache(settings)
+            gpt(state_dict, first, 0, cache, settings)
+            logits.append([v.data for v in gpt(state_dict, 3, 1, cache, settings)])
+        self.assertEqual(*logits)
 
     def test_shapes_names_and_draws_of_the_parameters(self):
         settings = Settings(n_layer=2, n_embd=6, n_head=2, block_size=7)
@@ -152,6 +165,22 @@ class TheParts(unittest.TestCase):
     def test_softmax_adds_up_term_by_term(self):
         """As sum() does before Python 3.12, and no more after: the small ones would count."""
         self.assertEqual(softmax([0.0] + [-37.0] * 10)[0], 1.0)
+
+    def test_softmax_at_a_temperature(self):
+        for temperature in (0.1, 3.0):
+            logits = [0.5, -1.0, 2.0]
+            expected = formulas.softmax([logit / temperature for logit in logits])
+            for p, q in zip(softmax(logits, temperature), expected):
+                self.assertAlmostEqual(p, q, places=14)
+
+    def test_relu_linear(self):
+        x, row = [1.5, -2.0, 0.0, 0.5], [1.0, 10.0, 100.0, -4.0]
+        values, weights = [Value(d) for d in x], [Value(w) for w in row]
+        (out,) = relu_linear(values, [weights])
+        out.backward()
+        self.assertEqual(out.data, -0.5)
+        self.assertEqual([v.grad for v in values], [1.0, 0.0, 0.0, -4.0])
+        self.assertEqual([w.grad for w in weights], [1.5, 0.0, 0.0, 0.5])
 
     def test_rmsnorm(self):
         x = [3.0, -4.0, 0.0]

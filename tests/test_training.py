@@ -1,0 +1,114 @@
+"""Does training follow Adam, the schedule and the documents, and can it be interrupted?
+
+Against the recurrences of Adam's paper, with losses whose gradients are known.
+"""
+
+import random
+import unittest
+from unittest import mock
+
+import microgpt
+from microgpt import Settings, Tokenizer, Value, dot, init_state_dict, tape, train
+from tests.tolerances import EPS
+
+try:
+    import tracemalloc
+except ImportError:  # PyPy
+    tracemalloc = None
+
+SMALL = {"n_embd": 4, "n_head": 2, "block_size": 4}
+
+
+class TheOptimizer(unittest.TestCase):
+    def test_the_recurrences_of_the_paper(self):
+        """Four parameters, and losses that are linear in them, so that the gradients are known."""
+        grads = (  # step by step: ordinary ones, one so small that eps matters, one that is 0
+            (0.5, -2.0, 3e-9, 0.0),
+            (0.25, -1.0, -1e-9, 0.0),
+            (-1.0, -3.0, 2e-9, 1e-3),
+            (0.0, 4.0, 2e-9, 0.0),
+        )
+        theta, m, v = [1.0, -1.0, 0.5, 2.0], [0.0] * 4, [0.0] * 4
+        params = [Value(x) for x in theta]
+        steps = iter(grads)
+
+        def loss(state_dict, tokens, settings):
+            return dot(params, [Value(g) for g in next(steps)])
+
+        settings = Settings(num_steps=4, lr=0.02)
+        with mock.patch.object(microgpt, "document_loss", loss):
+            training = train({"row": [params]}, Tokenizer(["a"]), ["a"], settings)
+            for t, (grad, lr) in enumerate(zip(grads, (0.02, 0.015, 0.01, 0.005)), 1):
+                next(training)
+                for i, g in enumerate(grad):
+                    m[i] = 0.85 * m[i] + 0.15 * g
+                    v[i] = 0.99 * v[i] + 0.01 * g**2
+                    m_hat, v_hat = m[i] / (1 - 0.85**t), v[i] / (1 - 0.99**t)
+                    theta[i] -= lr * m_hat / (v_hat**0.5 + 1e-8)
+                    # under 20 roundings a step, each of at most EPS/2 of what moved
+                    error = t * EPS * (10 * 2 * lr + abs(theta[i]))
+                    self.assertAlmostEqual(params[i].data, theta[i], delta=error)
+                    self.assertEqual(params[i].grad, g)  # for inspection, until the next step
+        self.assertNotAlmostEqual(params[2].data, 0.5, delta=1e-3)  # eps has not frozen it
+        self.assertEqual(tape, [])
+
+
+class TheSteps(unittest.TestCase):
+    def seen(self, docs, **settings):
+        """The tokens that each step trains on, and a tokenizer."""
+        settings = Settings(**{**SMALL, **settings})
+        tokenizer = Tokenizer(docs)
+        state_dict = init_state_dict(settings, tokenizer.vocab_size, random.Random(1))
+        spy = mock.Mock(side_effect=microgpt.document_loss)
+        with mock.patch.object(microgpt, "document_loss", spy):
+            losses = list(train(state_dict, tokenizer, docs, settings))
+        self.assertEqual(len(losses), settings.num_steps)
+        return [call.args[1] for call in spy.call_args_list], tokenizer
+
+    def test_the_documents_come_in_their_order_again_and_again(self):
+        docs = ["ab", "c", "ba"]
+        seen, tokenizer = self.seen(docs, num_steps=7)
+        self.assertEqual(seen, [tokenizer.encode(docs[i % 3]) for i in range(7)])
+        self.assertEqual(self.seen(docs, num_steps=0)[0], [])
+
+    def test_no_more_of_a_document_is_encoded_than_is_trained_on(self):
+        docs = ["ab" * 500_000]
+        (tokens,), tokenizer = self.seen(docs, num_steps=1)
+        self.assertEqual(tokens[:5], tokenizer.encode("abab")[:5])
+        self.assertLessEqual(len(tokens), 6)
+
+    def test_a_run_after_an_interrupted_one_has_the_gradients_of_a_fresh_start(self):
+        """Ctrl-C half way through a backward pass, as in a notebook; then training goes on."""
+        settings = Settings(**SMALL, num_steps=1)
+        tokenizer = Tokenizer(["abc"])
+        grads = []
+        for interruption in (False, True):
+            state_dict = init_state_dict(settings, 4, random.Random(1))
+            if interruption:
+                with mock.patch.object(microgpt, "dot_backprop", side_effect=KeyboardInterrupt):
+                    training = train(state_dict, tokenizer, ["cab"], settings)
+                    self.assertRaises(KeyboardInterrupt, next, training)
+            next(train(state_dict, tokenizer, ["ab"], settings))
+            grads.append([p.grad for m in state_dict.values() for row in m for p in row])
+        self.assertEqual(*grads)
+
+
+class Memory(unittest.TestCase):
+    @unittest.skipIf(tracemalloc is None, "there is no tracemalloc here to measure memory with")
+    def test_a_hundred_steps_peak_no_higher_than_ten(self):
+        settings = Settings(**SMALL, num_steps=210)
+        docs = ["abcd"]
+        tokenizer = Tokenizer(docs)
+        state_dict = init_state_dict(settings, tokenizer.vocab_size, random.Random(1))
+        training = train(state_dict, tokenizer, docs, settings)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        peaks = []
+        for steps in (10, 100):
+            tracemalloc.clear_traces()
+            for _ in range(steps):
+                next(training)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        # more or fewer units are on from step to step, but no two graphs are alive at once
+        self.assertLess(peaks[1], 1.3 * peaks[0])
+        self.assertGreater(peaks[0], 50_000)  # it did measure a graph
