@@ -96,6 +96,7 @@ class AnyRun(unittest.TestCase):
             (1, 3, 9, 1),
             (2, 4, 12, 8),
             (1, 8, 8, 3),
+            (0, 4, 8, 5),
         ):
             shape = {"n_layer": n_layer, "n_head": n_head, "n_embd": n_embd}
             self.assertSameOutput(NAMES, **shape, block_size=block_size, num_steps=1, num_samples=5)
@@ -198,6 +199,26 @@ class EveryInterpreter(InFolder):
         state, docs = random.getstate(), list(NAMES)
         output(docs, **SMALL, num_steps=2, num_samples=2)
         self.assertEqual((random.getstate(), docs), (state, NAMES))
+
+    def test_importing_does_nothing(self):
+        """No draw, no file but Python's own, no connection."""
+        done = run(code=IMPORT)
+        self.assertEqual((done.stdout, done.stderr), (b"", b""))
+
+
+IMPORT = """
+import os, random, sys
+def hook(event, args):
+    if event == "open" and (args[0] == "input.txt" or "w" in str(args[1])):
+        sys.exit(f"{event} {args}")
+    if event.startswith("socket."):
+        sys.exit(f"{event} {args}")
+state = random.getstate()
+sys.addaudithook(hook)
+sys.dont_write_bytecode = True
+import microgpt
+assert random.getstate() == state
+"""
 
 
 class TheLayout(unittest.TestCase):
