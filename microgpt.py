@@ -10,7 +10,6 @@ autograd differentiates a small transformer, Adam lowers its loss, and it writes
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import hashlib
 import io
@@ -441,7 +440,6 @@ def run(docs: Sequence[str], settings: Settings, prompt: str = "") -> StateDict:
     print(f"num docs: {len(docs)}")
     print(f"vocab size: {tokenizer.vocab_size}")
     print(f"num params: {sum(len(row) for matrix in state_dict.values() for row in matrix)}")
-
     start = time.monotonic_ns()
     for step, loss in enumerate(train(state_dict, tokenizer, docs, settings), 1):
         if not math.isfinite(loss):
@@ -464,6 +462,13 @@ NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.t
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
 
 
+def warn(text: str) -> None:
+    try:
+        print(text, file=sys.stderr)
+    except OSError:  # nobody reads it: go on, and keep Python from trying again at exit
+        sys.stderr = io.StringIO()
+
+
 def default_dataset() -> Path:
     """input.txt in the current folder, else beside this file, else downloaded, verified, whole."""
     here = Path("input.txt")
@@ -471,8 +476,7 @@ def default_dataset() -> Path:
         if path.exists():
             return path
 
-    with contextlib.suppress(OSError):  # a notice that cannot be written stops nothing
-        print(f"there is no {here}: downloading {NAMES_URL}", file=sys.stderr)
+    warn(f"there is no {here}: downloading {NAMES_URL}")
     try:
         with urllib.request.urlopen(NAMES_URL, timeout=20) as response:
             data = response.read()
@@ -501,10 +505,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = vars(parser.parse_args(argv))
     dataset, prompt = options.pop("dataset"), options.pop("prompt")
     try:
-        settings = Settings(**options)
-    except ValueError as error:
+        settings, prompt = Settings(**options), unicodedata.normalize("NFC", prompt)
+    except (TypeError, ValueError) as error:  # argparse reads "--seed --" as an empty list
         parser.error(str(error))
-
     if isinstance(sys.stdout, io.TextIOWrapper):  # not in a notebook
         sys.stdout.reconfigure(errors="backslashreplace")
     if sys.implementation.name == "cpython":
@@ -512,10 +515,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         docs = read_docs(default_dataset() if dataset is None else dataset)
         if cut := sum(len(doc) >= settings.block_size for doc in docs):
-            text = f"{cut} of {len(docs)} documents are cut to {settings.block_size} tokens"
-            with contextlib.suppress(OSError):
-                print(f"{parser.prog}: warning: {text}", file=sys.stderr)
-        run(docs, settings, unicodedata.normalize("NFC", prompt))
+            warn(f"warning: {cut} of {len(docs)} documents are cut to {settings.block_size} tokens")
+        run(docs, settings, prompt)
     except KeyboardInterrupt:
         parser.exit(130, "\n")
     except (OSError, ValueError, FloatingPointError, MemoryError) as error:

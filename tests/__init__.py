@@ -1,16 +1,22 @@
 """The tests of microgpt: `python -m unittest` in the project's folder runs them all.
 
-Each file answers the question that its name asks. They need nothing but the standard library.
+Each file has the name of its subject. They need nothing but the standard library.
 """
 
 import functools
+import gc
+import io
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 from pathlib import Path
+from unittest import mock
+
+import microgpt
 
 # Whoever runs the tests may have these set; the program is to be seen as it is without them.
 for name in ("PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONHASHSEED"):
@@ -41,13 +47,20 @@ class InFolder(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def start(self, *args, code=None, **kwargs):
-        """Start microgpt.py, or some code; a shell in the background may have it ignore Ctrl-C."""
-        if os.name != "nt":
+    def start(self, *args, code=None, seconds=9, **kwargs):
+        """Start microgpt.py, or some code. It is killed after some seconds, so no test can hang.
+
+        Whoever reads from it must stop at the end of its output.
+        """
+        if os.name != "nt":  # a shell in the background may have it ignore Ctrl-C
             kwargs["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
         process = subprocess.Popen(command(*args, code=code), **{**PIPES, **kwargs})
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
+        watchdog = threading.Timer(seconds, process.kill)
+        watchdog.start()
+        self.addCleanup(watchdog.cancel)
         return process
 
 
@@ -62,7 +75,29 @@ def run(*args, code=None, env=None, **kwargs):
     """Run microgpt.py as a user would, or some code; stdout and stderr are bytes."""
     kwargs.setdefault("input", b"")
     env = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
-    return subprocess.run(command(*args, code=code), **PIPES, env=env, timeout=600, **kwargs)
+    return subprocess.run(command(*args, code=code), **PIPES, env=env, timeout=120, **kwargs)
+
+
+def call(*args, stdin=b""):
+    """Call main() in this process: its exit code, and what it wrote to stdout and stderr."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
+    err.reconfigure(errors="backslashreplace")
+    streams = {"stdin": io.TextIOWrapper(io.BytesIO(stdin)), "stdout": out, "stderr": err}
+    collecting, code = gc.isenabled(), 0
+    try:
+        with mock.patch.multiple(sys, argv=[PROGRAM], **streams):
+            microgpt.main([*map(str, args)])
+    except SystemExit as stop:
+        code = stop.code or 0
+    finally:
+        if collecting:
+            gc.enable()
+    for stream in (out, err):
+        stream.flush()
+    out, err = (
+        stream.buffer.getvalue().decode().replace(os.linesep, "\n") for stream in (out, err)
+    )
+    return code, out, err
 
 
 @functools.lru_cache(maxsize=None)

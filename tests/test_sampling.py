@@ -13,7 +13,6 @@ import microgpt
 from microgpt import Settings, Tokenizer, init_state_dict, sample
 from tests import formulas
 
-
 SMALL = {"n_embd": 4, "n_head": 2, "block_size": 4}
 
 
@@ -128,16 +127,17 @@ class TheRun(unittest.TestCase):
         return state_dict, out.getvalue()
 
     def test_it_returns_the_trained_parameters(self):
-        state_dict, out = self.run_quietly(["abc", "cab"], num_steps=300, num_samples=1, lr=0.1)
+        state_dict, _ = self.run_quietly(["abc", "cab"], num_steps=300, num_samples=1, lr=0.1)
         settings = Settings(**SMALL, temperature=0.01)
         text = sample(state_dict, Tokenizer(["abc"]), settings, random.Random(1), "ca")
         self.assertEqual(text, "cab")
 
     def test_the_prompt_is_refused_before_any_work(self):
         for prompt in ("x", "abca"):
-            with contextlib.redirect_stdout(io.StringIO()) as out:
-                with self.assertRaisesRegex(ValueError, repr(prompt)):
-                    microgpt.run(["abc"], Settings(**SMALL), prompt)
+            out = io.StringIO()
+            refused = self.assertRaisesRegex(ValueError, repr(prompt))
+            with refused, contextlib.redirect_stdout(out):
+                microgpt.run(["abc"], Settings(**SMALL), prompt)
             self.assertEqual(out.getvalue(), "")
 
     def test_documents_that_cannot_be_used(self):
