@@ -522,7 +522,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     except (OSError, ValueError, FloatingPointError, MemoryError) as error:
         if isinstance(error, OSError) and error.filename is None:  # standard output: give it up
             sys.stdout = io.StringIO()
-        text = f"{parser.prog}: error: {str(error) or 'out of memory'}\n"
+        text = f"{parser.prog}: error: {' '.join(str(error).split()) or 'out of memory'}\n"
         parser.exit(1, "" if isinstance(error, BrokenPipeError) else text)
 
 
