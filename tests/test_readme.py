@@ -1,18 +1,20 @@
 """Does the README still say what the program does?
 
-Its tables, outputs, loss curve, tasks, and the sessions at the prompt.
+Its code, tables, outputs, loss curve, tasks, and the sessions at the prompt.
 """
 
 import contextlib
 import doctest
 import io
 import os
+import random
 import re
 import shlex
+import textwrap
 import unittest
 from dataclasses import fields
 
-from microgpt import Settings
+from microgpt import Settings, init_state_dict
 from tests import KOREAN_NAMES, ROOT, default_run, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,13 +42,36 @@ def program_run(command):
 
 class TheReadme(unittest.TestCase):
     def test_settings(self):
-        rows = [(f"`--{f.name}`", str(f.default), f.metadata["help"]) for f in fields(Settings)]
-        self.assertEqual([tuple(row) for row in table("option")], rows)
+        rows = [[f"`--{f.name}`", str(f.default), f.metadata["help"]] for f in fields(Settings)]
+        self.assertEqual(table("option")[:-1], rows)
+        self.assertEqual(table("option")[-1][0], "`--prompt`")
 
-    def test_sections(self):
+    def test_the_code_shown_is_that_of_the_file(self):
         source = (ROOT / "microgpt.py").read_text(encoding="utf-8")
-        banners = re.findall(r"^# --- (.+?) -+$", source, re.M)
-        self.assertEqual([row[0] for row in table("section")], banners)
+        (shown,) = (code for language, code in FENCED if language == "python")
+        self.assertGreater(len(shown.splitlines()), 9)
+        self.assertIn(textwrap.indent(shown, " " * 8), source)
+
+    def test_the_parameters(self):
+        state_dict = init_state_dict(Settings(), 27, random.Random(0))
+        total, named = 0, []
+        for names, shape, count, _ in table("name"):
+            names = re.findall(r"\w+", names.replace("layer0.", ""))
+            n_out, n_in = map(int, re.findall(r"\d+", shape))
+            self.assertEqual(int(count), len(names) * n_out * n_in)
+            for name in names:
+                matrix = state_dict.get(name) or state_dict[f"layer0.{name}"]
+                self.assertEqual((len(matrix), len(matrix[0])), (n_out, n_in), name)
+            named += names
+            total += int(count)
+        self.assertEqual((total, len(named)), (4192, len(state_dict)))
+
+    def test_how_many_samples_are_in_the_dataset(self):
+        samples = re.findall(r"sample .\d: (\w*)", default_run(ROOT / "input.txt").stdout.decode())
+        names = set((ROOT / "input.txt").read_text(encoding="utf-8").split())
+        self.assertIn(
+            f"of the 20 samples of `python microgpt.py`, {len(names & set(samples))} are", README
+        )
 
     def test_outputs(self):
         """Each block of output is what the command in the block before it shows in a terminal."""
