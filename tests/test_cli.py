@@ -96,8 +96,9 @@ class Datasets(CommandLine):
         with open("/dev/full", "wb") as full:
             process = self.start(path, *SHORT, "--block_size", 3, stderr=full)
             out = process.stdout.read()
-        self.assertEqual(process.wait(), 0)
-        self.assertIn(b"\nsample  2: ", out)
+        # PyPy tries once more at exit, whatever sys.stderr is by then, and says 120
+        self.assertIn(process.wait(), (0,) if sys.implementation.name == "cpython" else (0, 120))
+        self.assertRegex(out, rb"\nsample  2: ")
 
 
 class Options(CommandLine):
