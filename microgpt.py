@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 import unicodedata
-import urllib.request
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import compress
@@ -185,9 +184,8 @@ class Value:
                     child.grad += local_grad * grad
 
 
-# Most of the arithmetic is in sums of products. Making each sum a single Value, not two per term,
-# is what makes this fast: in place of a number for each child it gets a function that adds to their
-# gradients. The sums are loops because sum() rounds differently from Python 3.12 on.
+# Making each sum of products a single Value, not two per term, is what makes this fast; a function
+# stands for its local derivatives. Loops, as sum() rounds differently from Python 3.12 on.
 
 
 def dot(xs: Vector, ys: Vector) -> Value:
@@ -371,7 +369,6 @@ def train(
     for step in range(settings.num_steps):
         tokens = tokenizer.encode(docs[step % len(docs)][: settings.block_size])
         loss = document_loss(state_dict, tokens, settings)  # forward
-
         for p in params:
             p.grad = 0.0
         loss.backward()
@@ -384,9 +381,10 @@ def train(
             m[i] = m_i = beta1 * m[i] + gain1 * grad
             v[i] = v_i = beta2 * v[i] + gain2 * grad * grad
             p.data -= m_scale * m_i / (sqrt(v_i * v_scale) + eps)
+        loss_data = loss.data
+        del loss  # so that the graph is freed here, before the next one is built
         tape.clear()
-        yield loss.data
-        del loss  # frees the graph before the next one is built
+        yield loss_data
 
 
 # --- Inference ------------------------------------------------------------------------------------
@@ -475,6 +473,8 @@ def default_dataset() -> Path:
     for path in (here, Path(globals().get("__file__", here)).resolve().with_name(here.name)):
         if path.exists():
             return path
+
+    import urllib.request  # seldom needed, and larger than everything else here
 
     warn(f"there is no {here}: downloading {NAMES_URL}")
     try:
