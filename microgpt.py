@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import argparse
 import gc
-import hashlib
 import io
 import math
 import sys
-import tempfile
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
@@ -474,7 +472,9 @@ def default_dataset() -> Path:
         if path.exists():
             return path
 
-    import urllib.request  # seldom needed, and larger than everything else here
+    import hashlib  # seldom needed, and larger than everything else here
+    import tempfile
+    import urllib.request
 
     warn(f"there is no {here}: downloading {NAMES_URL}")
     try:
