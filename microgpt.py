@@ -471,7 +471,6 @@ def default_dataset() -> Path:
     for path in (here, Path(globals().get("__file__", here)).resolve().with_name(here.name)):
         if path.exists():
             return path
-
     import hashlib  # seldom needed, and larger than everything else here
     import tempfile
     import urllib.request
@@ -492,8 +491,7 @@ def default_dataset() -> Path:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line. Exits with 1 after an error, 2 after wrong usage, 130 after Ctrl-C."""
-    text = "Train a small GPT on the documents in a file, then sample new ones from it."
-    parser = argparse.ArgumentParser(description=text, allow_abbrev=False)
+    parser = argparse.ArgumentParser(description="Train a GPT and sample it.", allow_abbrev=False)
     parser.set_defaults(**vars(Settings()))
     text = "UTF-8 text with one document per line, - for standard input (default: input.txt)"
     parser.add_argument("dataset", nargs="?", metavar="DATASET", help=text)
