@@ -367,6 +367,7 @@ def train(
     for step in range(settings.num_steps):
         tokens = tokenizer.encode(docs[step % len(docs)][: settings.block_size])
         loss = document_loss(state_dict, tokens, settings)  # forward
+
         for p in params:
             p.grad = 0.0
         loss.backward()
