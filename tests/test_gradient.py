@@ -1,6 +1,6 @@
 """Does Value compute what its operators say, and backward() the derivative of it?
 
-Against derivatives by hand, central differences, and the naive autograd of naive_autograd.py.
+Against derivatives by hand, and the naive autograd of naive_autograd.py.
 """
 
 import math
@@ -9,7 +9,13 @@ import unittest
 
 from microgpt import Value, cross_entropy, dot, softmax_mean, tape
 from tests.naive_autograd import Node
-from tests.tolerances import path_bound, slope_and_error
+from tests.tolerances import EPS, path_bound
+
+FUNCTIONS = {
+    "exp": lambda x: math.exp(x) if isinstance(x, float) else x.exp(),
+    "log": lambda x: math.log(x) if isinstance(x, float) else x.log(),
+    "relu": lambda x: max(x, 0.0) if isinstance(x, float) else x.relu(),
+}
 
 
 class Graph(unittest.TestCase):
@@ -36,105 +42,63 @@ class Operators(Graph):
         ("n / a", "-n / a**2", "0"),
         ("a ** n", "n * a ** (n - 1)", "0"),
         ("-a", "-1", "0"),
-        ("exp(a)", "math.exp(a)", "0"),
+        ("exp(a)", "exp(a)", "0"),
         ("log(a)", "1 / a", "0"),
         ("relu(a)", "1", "0"),
         ("relu(-a)", "0", "0"),
     )
 
-    @staticmethod
-    def evaluate(expression, a, b, n):
-        names = {
-            "exp": lambda x: math.exp(x) if isinstance(x, float) else x.exp(),
-            "log": lambda x: math.log(x) if isinstance(x, float) else x.log(),
-            "relu": lambda x: max(x, 0.0) if isinstance(x, float) else x.relu(),
-        }
-        return eval(expression, {"math": math, "a": a, "b": b, "n": n, **names})
-
     def test_values_and_derivatives_by_hand(self):
-        at = (1.7, 2.3, 0.6)
-        for expression, da, db in self.CASES:
-            with self.subTest(expression):
-                a, b = Value(at[0]), Value(at[1])
-                result = self.evaluate(expression, a, b, at[2])
-                result.backward()
-                self.assertAlmostEqual(result.data, self.evaluate(expression, *at), places=14)
-                self.assertAlmostEqual(a.grad, self.evaluate(da, *at), places=14)
-                self.assertAlmostEqual(b.grad, self.evaluate(db, *at), places=14)
-                self.assertEqual(result.grad, 1.0)
-
-    def test_random_points(self):
-        """Against central differences, and against the naive autograd to the last bit."""
         rng = random.Random(1)
-        for expression, *_ in self.CASES:
-            for _ in range(40):
-                *at, n = (rng.uniform(0.1, 3) for _ in range(3))
-                a, b = map(Value, at)
-                result = self.evaluate(expression, a, b, n)
-                result.backward()
-                for i, v in enumerate((a, b)):
+        for case in self.CASES * 20:
+            at = {name: rng.uniform(0.1, 3) for name in "abn"}
+            expected, da, db = (eval(text, {**FUNCTIONS, **at}) for text in case)
+            a, b = Value(at["a"]), Value(at["b"])
+            result = eval(case[0], {**FUNCTIONS, **at, "a": a, "b": b})
+            result.backward()
+            self.assertEqual(result.grad, 1.0)
+            for got, hand in ((result.data, expected), (a.grad, da), (b.grad, db)):
+                self.assertAlmostEqual(got, hand, delta=4 * EPS * abs(hand), msg=(case, at))
 
-                    def moved(x):
-                        return self.evaluate(expression, *at[:i], x, *at[i + 1 :], n)
-
-                    slope, error = slope_and_error(moved, at[i])
-                    self.assertLessEqual(abs(v.grad - slope), error, (expression, at, n, i))
-                x, y = map(Node, at)
-                oracle = self.evaluate(expression, x, y, n)
-                oracle.backward()
-                bound, rounding = path_bound(oracle)
-                for value, node in ((result, oracle), (a, x), (b, y)):
-                    self.assertAlmostEqual(value.data, node.data, delta=4e-15 * abs(node.data))
-                    error = 4 * rounding * bound.get(node, 0.0)
-                    self.assertAlmostEqual(value.grad, node.grad, delta=error)
-
-    def test_integers(self):
-        a = Value(3)
-        b = 2 * a**2 - a / 4 + 1
-        b.backward()
-        self.assertEqual((b.data, a.grad), (18.25, 11.75))
-
-    def test_how_it_is_shown(self):
-        self.assertEqual(repr(Value(2.0) * 3), "Value(data=6.0, grad=0.0)")
-
-    def test_relu_at_zero(self):
-        a = Value(0.0)
-        b = a.relu()
-        (b * 3).backward()
-        self.assertEqual((b.data, b.grad, a.grad), (0.0, 3.0, 0.0))
-
-    def test_powers_at_zero(self):
-        for exponent, slope in ((1, 1.0), (2, 0.0), (3.5, 0.0)):
-            a = Value(0.0)
-            b = a**exponent
-            b.backward()
-            self.assertEqual((b.data, a.grad), (0.0, slope))
-
-    def test_where_the_result_or_the_derivative_does_not_exist(self):
-        for action in (
-            lambda: Value(1.0) / 0,
-            lambda: 1 / Value(0.0),
-            lambda: Value(0.0) ** 0.5,  # the derivative
-            lambda: 1 / Value(1e-200),  # the derivative is out of range
-            lambda: Value(0.0).log(),
-            lambda: Value(-1.0).log(),
-            lambda: Value(-8.0) ** 0.5,
-            lambda: Value(1e3).exp(),
+    def test_where_the_derivative_is_special(self):
+        for function, x, expected in (
+            (lambda a: 2 * a**2 - a / 4 + 1, 3, (18.25, 11.75)),  # an integer
+            (Value.relu, 0.0, (0.0, 0.0)),
+            (lambda a: a**1, 0.0, (0.0, 1.0)),
+            (lambda a: a**2, 0.0, (0.0, 0.0)),
+            (lambda a: a**3.5, 0.0, (0.0, 0.0)),
         ):
-            with self.assertRaises((ArithmeticError, ValueError)):
-                action()
+            a = Value(x)
+            result = function(a)
+            result.backward()
+            self.assertEqual((result.data, a.grad), expected)
 
-    def test_only_numbers_are_operands(self):
-        for action in (
-            lambda: Value(1.0) + "1",
-            lambda: Value(1.0) * [1],
-            lambda: "1" - Value(1.0),
-            lambda: Value(1.0) / "1",
-            lambda: Value(2.0) ** "1",
-            lambda: Value(2.0) ** Value(1.0),
+    def test_what_is_refused(self):
+        for errors, *actions in (
+            (
+                (ArithmeticError, ValueError),  # no such number, or no such derivative
+                lambda: Value(1.0) / 0,
+                lambda: 1 / Value(0.0),
+                lambda: Value(0.0) ** 0.5,
+                lambda: 1 / Value(1e-200),
+                lambda: Value(0.0).log(),
+                lambda: Value(-1.0).log(),
+                lambda: Value(-8.0) ** 0.5,
+                lambda: Value(1e3).exp(),
+            ),
+            (
+                TypeError,
+                lambda: Value(1.0) + "1",
+                lambda: Value(1.0) * [1],
+                lambda: "1" - Value(1.0),
+                lambda: Value(1.0) / "1",
+                lambda: Value(2.0) ** "1",
+                lambda: Value(2.0) ** Value(1.0),
+            ),
         ):
-            with self.assertRaises(TypeError):
-                action()
+            for i, action in enumerate(actions):
+                with self.subTest(errors, i=i), self.assertRaises(errors):
+                    action()
 
     def test_division_by_an_integer_that_has_no_negative_powers(self):
         """As those of numpy."""
@@ -144,6 +108,9 @@ class Operators(Graph):
                 raise ValueError("Integers to negative integer powers are not allowed.")
 
         self.assertEqual((Value(1.0) / Int64(2)).data, 0.5)
+
+    def test_how_it_is_shown(self):
+        self.assertEqual(repr(Value(2.0) * 3), "Value(data=6.0, grad=0.0)")
 
 
 class VectorOperations(Graph):
@@ -169,9 +136,6 @@ class VectorOperations(Graph):
             values, nodes = list(map(Value, data)), list(map(Node, data))
             oracle = sum(a * b for a, b in zip(nodes[:n], nodes[n:]))
             self.assertSame(dot(values[:n], values[n:]), values, oracle, nodes)
-
-    def test_dot_with_itself(self):
-        data = self.random_numbers(5)
         values, nodes = list(map(Value, data)), list(map(Node, data))
         self.assertSame(dot(values, values), values, sum(a * a for a in nodes), nodes)
 
@@ -259,20 +223,3 @@ class Graphs(Graph):
                 error = rounding * bound.get(node, 0.0)
                 self.assertLessEqual(abs(value.grad - node.grad), error, (seed, size))
             self.assertEqual(unused.grad, 0.0)
-
-    def test_one_value_used_many_times(self):
-        a = Value(3.0)
-        sum(a for _ in range(10)).backward()
-        self.assertEqual(a.grad, 10.0)
-        a = Value(2.0)
-        b = a * a
-        c = b * b
-        (c * c).backward()  # a ** 8
-        self.assertEqual((a.grad, b.grad, c.grad), (8 * 2.0**7, 4 * 4.0**3, 2 * 16.0))
-
-    def test_a_value_without_influence_has_gradient_zero(self):
-        a, b = Value(3.0), Value(0.0)
-        c = a * 7
-        dead = (c * c).exp()
-        (c * b).backward()
-        self.assertEqual((c.grad, a.grad, b.grad, dead.grad), (0.0, 0.0, 21.0, 0.0))

@@ -8,14 +8,12 @@ import unittest
 
 from microgpt import (
     Settings,
-    Tokenizer,
     Value,
     document_loss,
     empty_cache,
     gpt,
     init_state_dict,
     relu_linear,
-    rmsnorm,
     softmax,
     tape,
 )
@@ -91,30 +89,10 @@ class TheLoss(unittest.TestCase):
                 slope, error = slope_and_error(moved, weights[name][i][j])
                 self.assertLessEqual(abs(matrix[i][j].grad - slope), error, (settings, name, i, j))
 
-    def test_no_more_of_a_document_than_the_block_counts(self):
-        settings = Settings(n_embd=4, n_head=2, block_size=3)
-        tokenizer = Tokenizer(["abcd"])
-        state_dict = init_state_dict(settings, tokenizer.vocab_size, random.Random(1))
-        short, long = (
-            document_loss(state_dict, tokenizer.encode(doc), settings).data
-            for doc in ("abcd", "abcdabcdabcd")
-        )
-        self.assertEqual(short, long)
 
-
-class TheLogits(unittest.TestCase):
+class TheParts(unittest.TestCase):
     def tearDown(self):
         tape.clear()
-
-    def test_cache_gives_what_a_recomputation_gives(self):
-        for settings, state_dict, tokens in shapes(9):
-            tokens = tokens[: settings.block_size]
-            cache = empty_cache(settings)
-            whole = formulas.logits(vars(settings), converted(state_dict, float), tokens)
-            for pos_id, token_id in enumerate(tokens):
-                logits = [v.data for v in gpt(state_dict, token_id, pos_id, cache, settings)]
-                for got, expected in zip(logits, whole[pos_id]):
-                    self.assertAlmostEqual(got, expected, places=11)
 
     def test_shape_of_the_cache(self):
         settings = Settings(n_layer=3, n_head=2, n_embd=6)
@@ -125,18 +103,6 @@ class TheLogits(unittest.TestCase):
         self.assertEqual([len(layer) for layer in cache], [2, 2, 2])
         for rows in (rows for layer in cache for head in layer for rows in head):
             self.assertEqual([len(row) for row in rows], [3] * 4)  # keys, or values
-
-    def test_a_model_without_layers_sees_one_token(self):
-        """And its position: it is a bigram model."""
-        settings = Settings(n_layer=0, n_embd=4, block_size=3)
-        state_dict = init_state_dict(settings, 5, random.Random(0))
-        self.assertEqual(list(state_dict), ["wte", "wpe", "lm_head"])
-        logits = []
-        for first in (1, 2):
-            cache = empty_cache(settings)
-            gpt(state_dict, first, 0, cache, settings)
-            logits.append([v.data for v in gpt(state_dict, 3, 1, cache, settings)])
-        self.assertEqual(*logits)
 
     def test_shapes_names_and_draws_of_the_parameters(self):
         settings = Settings(n_layer=2, n_embd=6, n_head=2, block_size=7)
@@ -152,26 +118,16 @@ class TheLogits(unittest.TestCase):
         for p in (p for matrix in state_dict.values() for row in matrix for p in row):
             self.assertEqual(p.data, rng.gauss(0, 0.08))
 
-
-class TheParts(unittest.TestCase):
     def test_softmax(self):
         rng = random.Random(6)
         for n in (1, 2, 5, 50):
-            logits = [rng.uniform(-9, 9) for _ in range(n)]
-            for p, expected in zip(softmax(logits), formulas.softmax(logits)):
-                self.assertAlmostEqual(p, expected, delta=n * EPS)
-        self.assertEqual(softmax([1e308, 1e308, -1e308]), [0.5, 0.5, 0.0])
-
-    def test_softmax_adds_up_term_by_term(self):
-        """As sum() does before Python 3.12, and no more after: the small ones would count."""
-        self.assertEqual(softmax([0.0] + [-37.0] * 10)[0], 1.0)
-
-    def test_softmax_at_a_temperature(self):
-        for temperature in (0.1, 3.0):
-            logits = [0.5, -1.0, 2.0]
+            logits, temperature = [rng.uniform(-9, 9) for _ in range(n)], rng.uniform(0.1, 3)
             expected = formulas.softmax([logit / temperature for logit in logits])
             for p, q in zip(softmax(logits, temperature), expected):
-                self.assertAlmostEqual(p, q, places=14)
+                self.assertAlmostEqual(p, q, delta=100 * n * EPS)
+        self.assertEqual(softmax([1e308, 1e308, -1e308]), [0.5, 0.5, 0.0])
+        # sum() of Python 3.12 and later would count the small ones
+        self.assertEqual(softmax([0.0] + [-37.0] * 10)[0], 1.0)
 
     def test_relu_linear(self):
         x, row = [1.5, -2.0, 0.0, 0.5], [1.0, 10.0, 100.0, -4.0]
@@ -181,11 +137,3 @@ class TheParts(unittest.TestCase):
         self.assertEqual(out.data, -0.5)
         self.assertEqual([v.grad for v in values], [1.0, 0.0, 0.0, -4.0])
         self.assertEqual([w.grad for w in weights], [1.5, 0.0, 0.0, 0.5])
-
-    def test_rmsnorm(self):
-        x = [3.0, -4.0, 0.0]
-        for scale in (1.0, 1e-3):  # at the smaller one, the 1e-5 under the root is most of it
-            data = [scale * x_i for x_i in x]
-            root = (sum(d * d for d in data) / 3 + 1e-5) ** 0.5
-            for value, d in zip(rmsnorm([Value(d) for d in data]), data):
-                self.assertAlmostEqual(value.data, d / root, places=14)

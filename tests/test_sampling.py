@@ -34,113 +34,83 @@ def probabilities(state_dict, settings, tokens):
     return formulas.softmax([logit / settings.temperature for logit in logits])
 
 
-def chi_square(counts, probs):
-    n = sum(counts)
-    return sum((count - n * p) ** 2 / (n * p) for count, p in zip(counts, probs))
+class TheDraws(unittest.TestCase):
+    def assertDrawn(self, draws, probs):
+        """Chi-square with 4 degrees of freedom, which is above 18.5 once in a thousand times."""
+        self.assertLess(self.chi_square(draws, probs), 18.5)
 
+    def chi_square(self, draws, probs):
+        """How far the characters that were drawn ("": the end) are from their probabilities."""
+        counts, n = Counter(draws), len(draws)
+        return sum(
+            (counts[char] - n * p) ** 2 / (n * p)
+            for char, p in zip(["a", "b", "c", "d", ""], probs)
+        )
 
-class TheDistribution(unittest.TestCase):
-    def test_first_and_second_character(self):
-        """Chi-square with 4 degrees of freedom is above 18.5 once in a thousand times."""
-        for temperature in (0.5, 1.0, 2.0):
+    def test_follow_the_probabilities(self):
+        """Of the first character, and of one after a prompt."""
+        for temperature in (0.5, 2.0):
             state_dict, tokenizer, settings = model(temperature=temperature)
             rng = random.Random(8)
-            texts = [sample(state_dict, tokenizer, settings, rng) for _ in range(1500)]
-            bos = tokenizer.bos
-            first = Counter(text[:1] for text in texts)
-            counts = [first[char] for char in [*tokenizer.chars, ""]]
-            probs = probabilities(state_dict, settings, [bos])
-            self.assertLess(chi_square(counts, probs), 18.5)
-            # with another temperature's probabilities, the same bound does not hold
+            texts = [sample(state_dict, tokenizer, settings, rng) for _ in range(1000)]
+            first = [text[:1] for text in texts]
+            self.assertDrawn(first, probabilities(state_dict, settings, [tokenizer.bos]))
+            # with the probabilities of another temperature, the same bound does not hold
             other = Settings(**{**vars(settings), "temperature": temperature * 1.5})
-            self.assertGreater(chi_square(counts, probabilities(state_dict, other, [bos])), 18.5)
-            char = max(tokenizer.chars, key=first.__getitem__)
-            second = Counter(text[1:2] for text in texts if text[:1] == char)
-            counts = [second[char] for char in [*tokenizer.chars, ""]]
-            probs = probabilities(state_dict, settings, tokenizer.encode(char)[:2])
-            self.assertLess(chi_square(counts, probs), 18.5)
+            wrong = probabilities(state_dict, other, [tokenizer.bos])
+            self.assertGreater(self.chi_square(first, wrong), 18.5)
 
-    def test_temperature_towards_zero_picks_the_most_likely(self):
+            texts = [sample(state_dict, tokenizer, settings, rng, "dc") for _ in range(1000)]
+            self.assertEqual({text[:2] for text in texts}, {"dc"})
+            probs = probabilities(state_dict, settings, tokenizer.encode("dc")[:3])
+            self.assertDrawn([text[2:] for text in texts], probs)
+
+    def test_towards_temperature_zero_are_the_most_likely(self):
+        state_dict, tokenizer, settings = model(temperature=1.0)
+        tokens = [tokenizer.bos]
+        while len(tokens) == 1 or (tokens[-1] != tokenizer.bos and len(tokens) <= 3):
+            probs = probabilities(state_dict, settings, tokens)
+            tokens.append(probs.index(max(probs)))
         for temperature in (1e-3, 1e-9, 1e-300):
-            state_dict, tokenizer, settings = model(temperature=temperature)
-            tokens = [tokenizer.bos]
-            plain = Settings(**{**vars(settings), "temperature": 1.0})
-            while len(tokens) <= settings.block_size:
-                probs = probabilities(state_dict, plain, tokens)
-                tokens.append(probs.index(max(probs)))
-                if tokens[-1] == tokenizer.bos:
-                    break
+            cold = Settings(**{**vars(settings), "temperature": temperature})
             for seed in range(5):
-                text = sample(state_dict, tokenizer, settings, random.Random(seed))
+                text = sample(state_dict, tokenizer, cold, random.Random(seed))
                 self.assertEqual(text, tokenizer.decode(tokens))
 
-    def test_one_draw_for_each_token(self):
-        state_dict, tokenizer, settings = model()
-        for seed in range(20):
-            rng, same = random.Random(seed), random.Random(seed)
-            text = sample(state_dict, tokenizer, settings, rng)
-            for _ in range(min(len(text) + 1, settings.block_size)):
-                same.random()
-            self.assertEqual(rng.getstate(), same.getstate())
-
-    def test_no_longer_than_the_block(self):
+    def test_one_for_each_token_that_is_not_of_the_prompt(self):
         state_dict, tokenizer, settings = model(temperature=50.0)
-        rng = random.Random(9)
-        lengths = {len(sample(state_dict, tokenizer, settings, rng)) for _ in range(200)}
-        self.assertEqual(lengths, {0, 1, 2, 3})
+        for prompt, lengths in (("", {0, 1, 2, 3}), ("ab", {2, 3})):
+            seen = set()
+            for seed in range(100):
+                rng, same = random.Random(seed), random.Random(seed)
+                text = sample(state_dict, tokenizer, settings, rng, prompt)
+                seen.add(len(text))
+                for _ in range(min(len(text) + 1, settings.block_size) - len(prompt)):
+                    same.random()
+                self.assertEqual(rng.getstate(), same.getstate())
+            self.assertEqual(seen, lengths)
 
-
-class ThePrompt(unittest.TestCase):
-    def test_every_sample_starts_with_it(self):
-        state_dict, tokenizer, settings = model(temperature=50.0)
-        rng = random.Random(9)
-        texts = {sample(state_dict, tokenizer, settings, rng, "ba") for _ in range(100)}
-        self.assertEqual(texts, {"ba", "baa", "bab", "bac", "bad"})
-
-    def test_what_follows_it_depends_on_all_of_it(self):
-        """Chi-square, as above, for the character after two that are given."""
-        state_dict, tokenizer, settings = model(temperature=2.0)
-        rng = random.Random(8)
-        texts = [sample(state_dict, tokenizer, settings, rng, "dc") for _ in range(1500)]
-        third = Counter(text[2:] for text in texts)
-        counts = [third[char] for char in [*tokenizer.chars, ""]]
-        probs = probabilities(state_dict, settings, tokenizer.encode("dc")[:3])
-        self.assertLess(chi_square(counts, probs), 18.5)
-
-    def test_it_draws_nothing(self):
-        state_dict, tokenizer, settings = model()
-        rng, same = random.Random(1), random.Random(1)
-        sample(state_dict, tokenizer, settings, rng, "ab")  # room for one more character
-        same.random()
-        self.assertEqual(rng.getstate(), same.getstate())
-
-    def test_an_unknown_character(self):
-        state_dict, tokenizer, settings = model()
+    def test_a_prompt_with_an_unknown_character(self):
         with self.assertRaises(ValueError):
-            sample(state_dict, tokenizer, settings, random.Random(1), "ax")
+            sample(*model(), random.Random(1), "ax")
 
 
 class TheRun(unittest.TestCase):
-    def run_quietly(self, docs, prompt="", **settings):
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            state_dict = microgpt.run(docs, Settings(**{**SMALL, **settings}), prompt)
-        return state_dict, out.getvalue()
-
     def test_it_returns_the_trained_parameters(self):
-        state_dict, _ = self.run_quietly(["abc", "cab"], num_steps=300, num_samples=1, lr=0.1)
-        settings = Settings(**SMALL, temperature=0.01)
+        settings = Settings(**SMALL, num_steps=300, lr=0.1, temperature=0.01)
+        with contextlib.redirect_stdout(io.StringIO()):
+            state_dict = microgpt.run(["abc", "cab"], settings)
         text = sample(state_dict, Tokenizer(["abc"]), settings, random.Random(1), "ca")
         self.assertEqual(text, "cab")
 
-    def test_the_prompt_is_refused_before_any_work(self):
-        for prompt in ("x", "abca"):
-            out = io.StringIO()
-            refused = self.assertRaisesRegex(ValueError, repr(prompt))
+    def test_what_cannot_be_used_is_refused_before_any_work(self):
+        for docs, prompt, message in (
+            (["abc"], "x", "prompt 'x' "),
+            (["abc"], "abca", "prompt 'abca' "),
+            ([], "", "list of at least one document"),
+            ("text", "", "list of at least one document"),
+        ):
+            out, refused = io.StringIO(), self.assertRaisesRegex(ValueError, message)
             with refused, contextlib.redirect_stdout(out):
-                microgpt.run(["abc"], Settings(**SMALL), prompt)
+                microgpt.run(docs, Settings(**SMALL), prompt)
             self.assertEqual(out.getvalue(), "")
-
-    def test_documents_that_cannot_be_used(self):
-        for docs in ([], "text"):
-            with self.assertRaisesRegex(ValueError, "list of at least one document"):
-                microgpt.run(docs, Settings(**SMALL))
