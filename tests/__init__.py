@@ -26,17 +26,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = str(ROOT / "microgpt.py")
 KOREAN_NAMES = ROOT / "tests" / "data" / "korean_names.txt"
 
+# The dataset of the published run, if it is here: that takes no network.
+NAMES_FILE = ROOT.parent / "shared" / "data" / "names.txt"
+if "MICROGPT_NAMES" in os.environ:
+    NAMES_FILE = Path(os.environ["MICROGPT_NAMES"])
+elif not NAMES_FILE.exists():
+    NAMES_FILE = None
 HOW_TO_GIVE_THE_NAMES = (
     "the names of the published run are not here: "
     "set MICROGPT_NAMES to the path of the file, or run tests/check_published.py"
 )
-
-
-def published_names():
-    """The dataset of the published run, if it can be had without a network, else None."""
-    given = os.environ.get("MICROGPT_NAMES")
-    names = Path(given) if given else ROOT.parent / "shared" / "data" / "names.txt"
-    return names if given or names.exists() else None
 
 
 class InFolder(unittest.TestCase):

@@ -7,22 +7,20 @@ import os
 import random
 import re
 import signal
-import struct
 import subprocess
 import sys
 import unicodedata
 import unittest
+from collections import Counter
 from dataclasses import fields
 from unittest import mock
 
 import microgpt
 from microgpt import Settings
-from tests import KOREAN_NAMES, PROGRAM, ROOT, InFolder, call, run
+from tests import KOREAN_NAMES, ROOT, InFolder, call, run
 
 try:
-    import fcntl
     import pty
-    import termios
 except ImportError:  # Windows
     pty = None
 
@@ -47,41 +45,35 @@ class CommandLine(InFolder):
         for word in words:
             self.assertIn(str(word), err)
 
-    def assertUsageError(self, result, *words):
-        """Exit code 2, the usage and one line on stderr, and all of the words in that line."""
+    def assertUsageError(self, result, words=""):
+        """Exit code 2, the usage and one line on stderr, and the words in that line."""
         code, out, err = result
         self.assertEqual((code, out), (2, ""), err)
         self.assertTrue(err.startswith("usage: microgpt.py "), err)
-        line = err.splitlines()[-1]
-        self.assertTrue(line.startswith("microgpt.py: error: "), line)
-        for word in words:
-            self.assertIn(str(word), line)
+        self.assertRegex(err.splitlines()[-1], rf"^microgpt\.py: error: .*{re.escape(words)}")
 
 
 class Datasets(CommandLine):
-    def test_files_that_cannot_be_read(self):
-        path = self.folder / "no such.txt"
-        self.assertOneLine(call(path), path, "No such file")
-        self.assertOneLine(call(self.folder), self.folder)
-        self.assertOneLine(call(""))
-        self.assertOneLine(call("no\nsuch\x1b\udcff.txt"), r"no\nsuch\x1b\udcff.txt")
-        self.assertOneLine(call("a\0b"))
+    def test_files_that_cannot_be_used(self):
+        folder, empty = self.folder, self.file(b" \n\r\n\t\n", "line\nend.txt")
+        for path, *words in (
+            (folder / "no such.txt", folder / "no such.txt", "No such file"),
+            (folder, folder),
+            ("",),
+            ("a\0b",),
+            ("no\nsuch\x1b\udcff.txt", r"no\nsuch\x1b\udcff.txt"),
+            (empty, "line\\nend.txt", "no documents"),
+            ("-", "'-'", "no documents"),
+            (self.file("anna\nzoë\n".encode("latin-1")), folder, "line 2 is not UTF-8"),
+        ):
+            with self.subTest(path):
+                self.assertOneLine(call(path, stdin=b"\n"), *words)
 
     @NOT_ROOT
     def test_unreadable(self):
         path = self.file(b"anna\n")
         path.chmod(0)
         self.assertOneLine(call(path), path, "Permission denied")
-
-    def test_no_documents(self):
-        path = self.file(b" \n\r\n\t\n", "line\nend.txt")
-        self.assertOneLine(call(path), "line\\nend.txt", "no documents")
-        self.assertOneLine(call("-", stdin=b"\n"), "'-'", "no documents")
-
-    def test_not_utf_8(self):
-        path = self.file("anna\nzoë\n".encode("latin-1"))
-        self.assertOneLine(call(path), path, "line 2 is not UTF-8")
-        self.assertOneLine(call("-", stdin=b"a\nb\n\xff\n"), "line 3 is not UTF-8")
 
     def test_long_documents_are_trained_on_with_a_warning(self):
         path = self.file(b"a\nbb\nccc\ndddd\neeeee\n")
@@ -118,33 +110,19 @@ class Options(CommandLine):
                 with self.subTest(name=name, value=value[:9]):
                     self.assertUsageError(call("no such file", f"--{name}={value}"), name)
 
-    def test_options_that_do_not_exist(self):
-        self.assertUsageError(call("--n_heads", 4), "unrecognized arguments: --n_heads")
-        self.assertUsageError(call("--n_he", 4), "unrecognized arguments: --n_he")
-        self.assertUsageError(call("a.txt", "b.txt"), "unrecognized arguments: b.txt")
-        self.assertUsageError(call("--seed", "--"))
-        self.assertUsageError(call("--seed"), "--seed: expected one argument")
-
-    def test_the_message_says_what_is_expected_and_what_was_given(self):
-        for settings, message in (
-            ({"n_head": 0}, "n_head must be finite and >= 1, got 0"),
-            ({"num_steps": -1}, "num_steps must be finite and >= 0, got -1"),
-            ({"lr": float("nan")}, "lr must be finite and >= 1e-300, got nan"),
-            ({"n_head": 3}, "n_embd (16) must be a multiple of n_head (3)"),
+    def test_wrong_usage(self):
+        for arguments, message in (
+            (["--n_head=0"], "n_head must be finite and >= 1, got 0"),
+            (["--n_head=3"], "n_embd (16) must be a multiple of n_head (3)"),
+            (["--lr=nan"], "lr must be finite and >= 1e-300, got nan"),
+            (["--n_heads=4"], "unrecognized arguments: --n_heads"),
+            (["--n_he=4"], "unrecognized arguments: --n_he"),
+            (["a.txt", "b.txt"], "unrecognized arguments: b.txt"),
+            (["--seed"], "--seed: expected one argument"),
+            (["--seed", "--"], ""),
         ):
-            with self.subTest(settings), self.assertRaises(ValueError) as caught:
-                Settings(**settings)
-            self.assertEqual(str(caught.exception), message)
-
-    def test_the_least_that_is_allowed(self):
-        options = "--num_steps=0 --num_samples=0 --seed=-1 --block_size=3 --n_embd=4 --n_layer=0"
-        code, out, err = call(self.file(b"ab\n"), *options.split())
-        self.assertEqual((code, err), (0, ""))
-        self.assertEqual(
-            out,
-            "num docs: 1\nvocab size: 3\nnum params: 36\n"
-            "\n--- inference (new, hallucinated names) ---\n",
-        )
+            with self.subTest(arguments):
+                self.assertUsageError(call(*arguments), message)
 
     def test_the_prompt(self):
         path = self.file("\u1100\u1161\u1100\u1161b\n".encode())  # decomposed: two syllables and b
@@ -172,22 +150,17 @@ class Options(CommandLine):
 
 
 class Divergence(CommandLine):
-    def test_stops_at_the_step(self):
-        for options, step in (
-            (["--lr", "1e300"], 3),
-            (["--lr", "1e150", "--num_steps", "2"], 2),
-            (["--lr", "1e308", "--n_layer", "2", "--n_embd", "4"], 2),
+    def test_one_line_says_at_which_step(self):
+        for options, where in (
+            ("--lr=1e300", "at step 3: the loss is "),
+            ("--lr=1e150 --num_steps=2", "at step 2: "),
+            ("--lr=1e308 --n_layer=2 --n_embd=4", "at step 2: "),
+            ("--lr=1e300 --num_steps=1", ": "),  # seen only when sampling
         ):
-            with self.subTest(options):
-                code, out, err = call(KOREAN_NAMES, *options)
-                self.assertEqual(code, 1)
-                self.assertRegex(err, rf"\A.*: error: training diverged at step {step}: .*\n\Z")
-                self.assertNotIn("nan", out)
-
-    def test_seen_only_when_sampling(self):
-        code, _, err = call(KOREAN_NAMES, "--lr", "1e300", "--num_steps", "1")
-        self.assertEqual(code, 1)
-        self.assertRegex(err, r"\A.*: error: training diverged: [^\n]*\n\Z")
+            code, out, err = call(KOREAN_NAMES, *options.split())
+            self.assertEqual(code, 1)
+            self.assertRegex(err, rf"\A.*: error: training diverged ?{where}[^\n]+\n\Z")
+            self.assertNotIn("nan", out)
 
     def test_an_infinite_loss_is_divergence_too(self):
         for loss in ("inf", "-inf", "nan"):
@@ -195,9 +168,6 @@ class Divergence(CommandLine):
                 _, out, err = call(KOREAN_NAMES)
             self.assertIn(f"at step 1: the loss is {loss}", err)
             self.assertNotIn("step", out)
-
-    def test_a_low_temperature_is_not_divergence(self):
-        self.assertEqual(call(KOREAN_NAMES, *SHORT, "--temperature=1e-300")[::2], (0, ""))
 
 
 class TheMachine(CommandLine):
@@ -223,13 +193,6 @@ class TheMachine(CommandLine):
             self.assertEqual(code, 0, err)
             self.assertIn("step    1 /    1 | loss 1.", out)
 
-    def test_no_warning_of_python(self):
-        done = run(code=f"import sys; sys.argv[0] = {PROGRAM!r}; {MAIN}", env={"LC_ALL": "C"})
-        self.assertEqual((done.returncode, done.stderr), (0, b""))
-
-
-MAIN = f"from microgpt import main; main([{str(KOREAN_NAMES)!r}, *{SHORT!r}])"
-
 
 class Everywhere(CommandLine):
     def test_locales_and_encodings(self):
@@ -249,17 +212,10 @@ class Everywhere(CommandLine):
                 self.assertEqual((done.returncode, done.stderr), (0, b""))
                 self.assertEqual(out, expected.encode(encoding, "backslashreplace"))
 
-    def test_files_of_every_system_give_the_same_bytes(self):
-        text = KOREAN_NAMES.read_text(encoding="utf-8")
-        expected = call(KOREAN_NAMES, *SHORT)
-        for data in (
-            unicodedata.normalize("NFD", text).encode(),  # as a Mac writes Hangul
-            b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode(),  # as Excel saves it
-            text.replace("\n", " \n\n\t").encode(),
-            text.rstrip("\n").encode(),
-        ):
-            self.assertEqual(call(self.file(data), *SHORT), expected)
-            self.assertEqual(call("-", *SHORT, stdin=data), expected)
+    def test_standard_input(self):
+        data = unicodedata.normalize("NFD", KOREAN_NAMES.read_text(encoding="utf-8"))
+        data = b"\xef\xbb\xbf" + data.replace("\n", "\r\n").encode()
+        self.assertEqual(call("-", *SHORT, stdin=data), call(KOREAN_NAMES, *SHORT))
 
     def test_which_input_txt(self):
         """The one of the current folder, else the one beside the script."""
@@ -278,12 +234,6 @@ class Everywhere(CommandLine):
         done = run(*SHORT, code=source, cwd=self.folder)
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertTrue(done.stdout.startswith(b"num docs: 2"))
-
-    def test_as_an_installed_command(self):
-        start = "import sys; sys.argv[0] = 'microgpt'; from microgpt import main; sys.exit(main())"
-        done = run("no such file", code=start)
-        self.assertEqual((done.returncode, done.stdout), (1, b""))
-        self.assertTrue(done.stderr.startswith(b"microgpt: error: "), done.stderr)
 
     def test_the_examples_in_the_docstrings(self):
         result = doctest.testmod(microgpt)
@@ -304,14 +254,6 @@ class Ends(CommandLine):
             process = self.start(KOREAN_NAMES, stdout=full)
             message = b"microgpt.py: error: [Errno 28] No space left on device\n"
             self.assertEqual((process.stderr.read(), process.wait()), (message, 1))
-
-    @POSIX
-    def test_interrupt(self):
-        process = self.start(KOREAN_NAMES, "--num_steps", "100000")
-        while b"\r" not in (part := process.stdout.read1(4096)):
-            self.assertTrue(part, "the output ended before the first status line")
-        process.send_signal(signal.SIGINT)
-        self.assertEqual((process.communicate()[1], process.returncode), (b"\n", 130))
 
     @POSIX
     def test_interrupt_while_waiting_for_standard_input(self):
@@ -369,11 +311,10 @@ main()
 
 @unittest.skipIf(pty is None, "there are no pseudo-terminals on this system")
 class Terminal(InFolder):
-    def run_in_terminal(self, *args, interrupt=0, env=None):
+    def run_in_terminal(self, *args, interrupt=0, encoding="utf-8"):
         """Run on a pseudo-terminal; its exit code and all that it wrote there."""
         leader, follower = pty.openpty()
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        env = {**os.environ, "PYTHONIOENCODING": "utf-8", **(env or {})}
+        env = {**os.environ, "PYTHONIOENCODING": encoding}
         streams = {"stdout": follower, "stderr": follower}
         process = self.start(KOREAN_NAMES, *args, code=TERMINAL, cwd=ROOT, env=env, **streams)
         os.close(follower)
@@ -385,98 +326,80 @@ class Terminal(InFolder):
                     process.send_signal(signal.SIGINT)
                     interrupt = 0
         os.close(leader)
-        return process.wait(), written.decode("utf-8")
-
-    def screen(self, written):
-        """What can be seen at the end: a carriage return goes back, and what follows covers."""
-        lines = []
-        for line in written.split("\n"):
-            cells = ""
-            for part in line.split("\r"):
-                cells = part + cells[len(part) :]
-            lines.append(cells.rstrip())
-        return lines
+        return process.wait(), written.decode("utf-8").replace("\r\n", "\n")
 
     def test_status_line(self):
-        options = ("--num_steps", "200", "--num_samples", "1")
+        options = (*SHORT, "--num_steps=200")
         code, written = self.run_in_terminal(*options)
         self.assertEqual(code, 0)
-        status = [part.rstrip() for part in written.split("\n")[3].split("\r") if part.strip()]
-        self.assertEqual(len(status), 200)
+        status = written.split("\n")[3].split("\r")
+        self.assertEqual((len(status), status.pop()), (201, ""))
         left = [part.split(" | ")[2] for part in status[:-1]]
-        self.assertEqual([left[0], left[99], left[-1]], ["19 s left", "10 s left", "0 s left"])
-        lines = self.screen(written)
-        self.assertRegex(lines[3], r"^step  200 /  200 \| loss \d\.\d{4}$")
-        self.assertEqual(lines[4], "--- inference (new, hallucinated names) ---")
-        # less the time left, it is what goes into a pipe
+        expected = ["19 s left  ", "10 s left  ", "0 s left  "]
+        self.assertEqual([left[0], left[99], left[-1]], expected)
+        # the last one covers that, and the first two parts are what goes into a pipe
+        self.assertEqual(status[-1].rstrip(), status[-1][: len("step  200 /  200 | loss 4.0000")])
+        self.assertGreaterEqual(len(status[-1]), len(status[-2]))
         piped = call(KOREAN_NAMES, *options)[1].split("\n")[3].split("\r")
-        self.assertEqual([" | ".join(part.split(" | ")[:2]) for part in status], piped[:-1])
+        parts = [" | ".join(part.rstrip().split(" | ")[:2]) for part in status]
+        self.assertEqual(parts, piped[:-1])
 
     def test_interrupt(self):
         """The last status stays, and the cursor goes to a new line."""
         code, written = self.run_in_terminal("--num_steps", "9" * 400, interrupt=20)
         self.assertEqual(code, 130)
-        status, *rest = self.screen(written)[3:]
-        self.assertRegex(status, r"loss \d\.\d{4} \| \d+ s left$")
-        self.assertEqual(rest, [""])
+        self.assertRegex(written, r"loss \d\.\d{4} \| \d+ s left  \r?\n\Z")
 
     def test_divergence(self):
+        """The error covers the last status."""
         code, written = self.run_in_terminal("--lr", "1e300")
-        error = "microgpt.py: error: training diverged at step 3: the loss is nan"
-        self.assertEqual((code, self.screen(written)[3:]), (1, [error, ""]))
+        *_, status, error = written.split("\r")
+        message = "microgpt.py: error: training diverged at step 3: the loss is nan\n"
+        self.assertEqual((code, error), (1, message))
+        self.assertLess(len(status), len(error))
 
     def test_characters_that_the_terminal_cannot_show(self):
-        code, written = self.run_in_terminal(*SHORT, env={"PYTHONIOENCODING": "ascii"})
+        code, written = self.run_in_terminal(*SHORT, encoding="ascii")
         self.assertEqual(code, 0)
-        self.assertRegex(written, r"sample  1: (\\u[0-9a-f]{4})+\r\n")
+        self.assertRegex(written, r"sample  1: (\\u[0-9a-f]{4})+\n")
 
 
 class Anything(InFolder):
     """Random command lines and files, of which MICROGPT_FUZZ_COUNT says how many."""
 
-    VALUES = """
-        0 1 2 3 -1 1.5 1e-3 -0.0 nan inf -inf 1e308 1e-320 0x10 1_0 １ true None -- - -x
-    """.split()
-
-    def random_data(self, rng):
-        choice = rng.choice
-        return choice(
-            (
-                bytes(rng.randrange(256) for _ in range(rng.randrange(200))),
-                b"\n" * choice((0, 1, 1_000_000)) + choice((b"", b"a")),
-                "가나다é".encode() * choice((1, 100_000)),  # one enormous line
-                choice((b"\xff\xfe", b"\xed\xa0\x80", b"\x00", b"\xef\xbb\xbf")) + b"a\nb\n",
-                bytes(choice(b"\r\n\t \x0b\x0c\x1c\x85") for _ in range(50)),
-                "\n".join(chr(rng.randrange(0xE000, 0x110000)) for _ in range(50)).encode(),
-                "\r\n".join(
-                    "".join(choice("각\u1100\u1161e\u0301\ufeff") for _ in range(5))
-                ).encode(),
-                *[b"ab\nba\ncab\n"] * 5,
-            )
-        )
-
-    def random_arguments(self, rng, path):
-        arguments = [*SHORT, "--block_size=3"]
-        arguments.append(str(path) if rng.random() < 0.9 else rng.choice(("-", "", "nowhere", ".")))
-        for _ in range(rng.choice((0, 0, 0, 1, 2))):
-            name = rng.choice([*vars(Settings()), "prompt", "help", "version", "n_heads", "lr"])
-            value = rng.choice([*self.VALUES, "", " 2 ", "\udcff", "\n", "2" * 5000, "a", "1e160"])
-            arguments += [f"--{name}={value}"] if rng.random() < 0.5 else [f"--{name}", value]
-        return arguments
+    VALUES = """0 1 2 3 -1 1.5 1e-3 -0.0 nan inf -inf 1e308 1e160 1e-320 0x10 1_0 １ None a -- -
+        -x \udcff""".split()  # fmt: skip
+    DATA = (
+        b"ab\nba\ncab\n",
+        b"",
+        b"\n" * 1_000_000 + b"a",
+        "가나다é".encode() * 100_000,
+        b"\xff\xfea\nb\n",
+        b"\x00a\nb\xed\xa0\x80\n",
+        b"\r\n\t \x0b\x0c\x1c\x85" * 7,
+        "각\r\n\u1100\u1161\r\ne\u0301\ufeff".encode(),
+        "".join(map(chr, range(0xFF00, 0x10100))).encode(),
+    )
 
     def test_no_traceback_and_no_file_touched(self):
-        count = int(os.environ.get("MICROGPT_FUZZ_COUNT", "300"))
+        count = int(os.environ.get("MICROGPT_FUZZ_COUNT", "200"))
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.folder)
-        rng, trained = random.Random(10), 0
         path = self.folder / "input.txt"
+        rng, codes = random.Random(10), Counter()
         for _ in range(count):
-            data, arguments = self.random_data(rng), self.random_arguments(rng, path)
+            noise = bytes(rng.randrange(256) for _ in range(100))
+            data = rng.choice([*self.DATA, *self.DATA[:1] * 5, noise])
             path.write_bytes(data)
+            arguments = [*SHORT, "--block_size=3", rng.choice([*[path] * 9, "-", "", "nowhere"])]
+            for _ in range(rng.choice((0, 0, 1, 2))):
+                name = rng.choice([*vars(Settings()), "prompt", "help", "version", "n_heads"])
+                value = rng.choice([*self.VALUES, "", " 2 ", "\n", "2" * 5000])
+                arguments += rng.choice(([f"--{name}={value}"], [f"--{name}", value]))
             with self.subTest(data=data[:60], arguments=arguments):
-                code, out, err = call(*arguments, stdin=b"a\nb\n")
-                self.assertIn(code, (0, 1, 2))
+                code, _, err = call(*arguments, stdin=b"a\nb\n")
+                codes[code] += 1
                 self.assertEqual(code != 0, " error: " in err)
-                trained += "--- inference" in out
                 self.assertEqual((os.listdir(), path.read_bytes()), ([path.name], data))
-        self.assertGreater(trained, 0.4 * count)
+        self.assertEqual(sorted(codes), [0, 1, 2])
+        self.assertGreater(codes[0], 0.2 * count)

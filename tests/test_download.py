@@ -5,83 +5,41 @@ From a server of our own, which does all that a server can do wrong.
 
 import hashlib
 import os
-import shutil
 import threading
 import unittest
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from unittest import mock
 
 import microgpt
-from tests import HOW_TO_GIVE_THE_NAMES, PROGRAM, ROOT, InFolder, published_names, run
+from tests import HOW_TO_GIVE_THE_NAMES, NAMES_FILE, InFolder, call
 
 NAMES = b"anna\nbob\ncarla\n" * 20_000
 
-# The program, with the address and the checksum that the test asks for, and a second's patience. It
-# is told whether its disk fills up, and checks that nothing has to be copied from another one.
-SCRIPT = """
-import pathlib, sys, urllib.request
-import microgpt
-microgpt.NAMES_URL, microgpt.NAMES_SHA256, disk = sys.argv[1:]
-urlopen = urllib.request.urlopen
-def impatient(url, timeout):
-    assert timeout == 20
-    return urlopen(url, timeout=1)
-urllib.request.urlopen = impatient
-write_bytes, replace = pathlib.Path.write_bytes, pathlib.Path.replace
-def write_to_full_disk(path, data):
-    write_bytes(path, data[:1000])
-    raise OSError(28, "No space left on device")
-def replace_close_by(path, target):
-    assert path.resolve().parent.parent == pathlib.Path.cwd(), path
-    return replace(path, target)
-pathlib.Path.replace = replace_close_by
-if disk == "full":
-    pathlib.Path.write_bytes = write_to_full_disk
-sys.argv[0] = "microgpt.py"
-microgpt.main(["--num_steps", "1", "--num_samples", "1"])
-"""
+OK = b"HTTP/1.0 200 OK\r\n"
+LENGTH = b"Content-Length: %d\r\n\r\n" % len(NAMES)
+RESPONSES = {
+    "/right": OK + LENGTH + NAMES,
+    "/moved": b"HTTP/1.0 302 Found\r\nLocation: /right\r\n\r\n",
+    "/moved_to_nonsense": b"HTTP/1.0 302 Found\r\nLocation: http://names..example.com/\r\n\r\n",
+    "/wrong": OK + LENGTH + NAMES.replace(b"bob", b"eve", 1),
+    "/half": OK + LENGTH + NAMES[: len(NAMES) // 2],
+    "/missing": b"HTTP/1.0 404 Not Found\r\n\r\n",
+    "/garbage": b"\x00\xff no HTTP at all\r\n\r\n",
+    "/hangup": b"",
+}
 
 
 class Server(BaseHTTPRequestHandler):
     def do_GET(self):
-        getattr(self, "serve_" + self.path.strip("/"))()
+        if self.path == "/silence":
+            self.server.over.wait(5)
+        else:
+            self.wfile.write(RESPONSES[self.path])
 
     def log_message(self, *args):
         pass
-
-    def send(self, body, length=None, status=200, location=None):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        if location:
-            self.send_header("Location", location)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def serve_right(self):
-        self.send(NAMES)
-
-    def serve_moved(self):
-        self.send(b"", status=302, location="/right")
-
-    def serve_moved_to_nonsense(self):
-        self.send(b"", status=302, location="http://names..example.com/")
-
-    def serve_wrong(self):
-        self.send(NAMES.replace(b"bob", b"eve", 1))
-
-    def serve_half(self):
-        self.send(NAMES[: len(NAMES) // 2], len(NAMES))
-
-    def serve_missing(self):
-        self.send(b"not here", status=404)
-
-    def serve_garbage(self):
-        self.wfile.write(b"\x00\xff no HTTP at all\r\n\r\n")
-
-    def serve_hangup(self):
-        self.close_connection = True
-
-    def serve_silence(self):
-        self.server.over.wait(5)
 
 
 class Download(InFolder):
@@ -99,80 +57,104 @@ class Download(InFolder):
         cls.server.server_close()
 
     def setUp(self):
+        """An empty folder, and the program in it as if it had no input.txt beside it either."""
         super().setUp()
-        shutil.copy(PROGRAM, self.folder)  # where no input.txt is beside it
-        self.env = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1", "no_proxy": "*"}
-        self.folder = self.folder / "here"
-        self.folder.mkdir()
-
-    def run_program(self, path, port=None, disk="empty", code=SCRIPT, **env):
-        self.url = f"http://127.0.0.1:{port or self.server.server_port}/{path}"
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
         sha256 = hashlib.sha256(NAMES).hexdigest()
-        env = {**self.env, **env}
-        return run(self.url, sha256, disk, code=code, cwd=self.folder, env=env)
+        program = str(self.folder / "microgpt.py")
+        self.patch(mock.patch.multiple(microgpt, __file__=program, NAMES_SHA256=sha256))
+        urlopen = urllib.request.urlopen
 
-    def assertRefused(self, done, *words):
-        self.assertEqual((done.returncode, done.stdout), (1, b""), done.stderr)
-        first, line = done.stderr.decode().splitlines()
+        def impatient(url, timeout):
+            self.assertEqual(timeout, 20)
+            urllib.request.install_opener(None)  # it would remember the proxies
+            return urlopen(url, timeout=0.5)
+
+        self.patch(mock.patch("urllib.request.urlopen", impatient))
+
+    def patch(self, patcher):
+        patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def download(self, path, port=None, **env):
+        """What main() does with an address on our server: exit code, stdout, lines of stderr."""
+        self.url = f"http://127.0.0.1:{port or self.server.server_port}/{path}"
+        env = {"no_proxy": "*", **env}
+        with mock.patch.object(microgpt, "NAMES_URL", self.url), mock.patch.dict(os.environ, env):
+            code, out, err = call("--num_steps", 0, "--num_samples", 0)
+        return code, out, err.splitlines()
+
+    def assertDownloaded(self, path):
+        code, out, err = self.download(path)
+        self.assertEqual((code, err), (0, [f"there is no input.txt: downloading {self.url}"]))
+        self.assertTrue(out.startswith("num docs: 60000"))
+        self.assertEqual((os.listdir(), Path("input.txt").read_bytes()), (["input.txt"], NAMES))
+
+    def assertRefused(self, result, words=""):
+        code, out, (first, line) = result
+        self.assertEqual((code, out, os.listdir()), (1, "", []), line)
         self.assertEqual(first, f"there is no input.txt: downloading {self.url}")
-        self.assertRegex(line, "^microgpt.py: error: download failed: .*; name a file to train on")
-        for word in words:
-            self.assertIn(word, line)
-        self.assertEqual(list(self.folder.iterdir()), [])
+        begin, end = "microgpt.py: error: download failed: ", "; name a file to train on instead"
+        self.assertRegex(line, f"^{begin}.*{words}.*{end}$")
 
     def test_the_right_file(self):
-        for path in ("right", "moved"):
-            done = self.run_program(path)
-            notice = f"there is no input.txt: downloading {self.url}"
-            self.assertEqual((done.returncode, done.stderr.decode().splitlines()), (0, [notice]))
-            self.assertTrue(done.stdout.startswith(b"num docs: 60000"))
-            names = self.folder / "input.txt"
-            self.assertEqual(names.read_bytes(), NAMES)
-            self.assertEqual(list(self.folder.iterdir()), [names])
-            again = self.run_program("missing")  # it is not downloaded twice
-            self.assertEqual((again.returncode, again.stderr), (0, b""))
-            names.unlink()
+        self.assertDownloaded("right")
+        code, _, err = self.download("missing")  # it is not downloaded twice
+        self.assertEqual((code, err), (0, []))
+
+    def test_the_right_file_by_way_of_a_redirect(self):
+        self.assertDownloaded("moved")
 
     def test_without_a_file_of_its_own(self):
-        source = (ROOT / "microgpt.py").read_text(encoding="utf-8").split('if __name__ == "__')[0]
-        code = SCRIPT.replace(
-            "import microgpt\n", f"microgpt = Bare()\nexec({source!r}, vars(microgpt))\n"
-        )
-        bare = "class Bare: pass\n"
-        done = self.run_program("right", code=bare + code)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertEqual((self.folder / "input.txt").read_bytes(), NAMES)
+        del microgpt.__file__
+        self.assertDownloaded("right")
 
-    def test_files_that_are_not_the_right_one(self):
-        self.assertRefused(self.run_program("wrong"), "checksum mismatch")
-        self.assertRefused(self.run_program("half"))
-
-    def test_a_disk_that_fills_up(self):
-        self.assertRefused(self.run_program("right", disk="full"), "No space left on device")
-
-    def test_servers_that_fail(self):
-        self.assertRefused(self.run_program("missing"), "404")
-        self.assertRefused(self.run_program("silence"), "timed out")
-        self.assertRefused(self.run_program("right", port=1), "refused")
-        for path in ("garbage", "hangup", "moved_to_nonsense"):
+    def test_what_goes_wrong_on_the_way(self):
+        for path, words in (
+            ("wrong", "checksum mismatch"),
+            ("half", ""),
+            ("missing", "404"),
+            ("silence", "timed out"),
+            ("garbage", ""),
+            ("hangup", ""),
+            ("moved_to_nonsense", ""),
+        ):
             with self.subTest(path):
-                self.assertRefused(self.run_program(path))
-
-    def test_proxies_that_make_no_sense(self):
+                self.assertRefused(self.download(path), words)
+        self.assertRefused(self.download("right", port=1), "refused")
         for proxy in ("http:/127.0.0.1:1", "http://proxy..example.com:1", f"http://[::1]:{10**20}"):
             with self.subTest(proxy):
-                self.assertRefused(self.run_program("right", http_proxy=proxy, no_proxy=""))
+                self.assertRefused(self.download("right", http_proxy=proxy, no_proxy=""))
+
+    def test_a_disk_that_fills_up(self):
+        write_bytes = Path.write_bytes
+
+        def write_to_full_disk(path, data):
+            write_bytes(path, data[:1000])
+            raise OSError(28, "No space left on device")
+
+        with mock.patch.object(Path, "write_bytes", write_to_full_disk):
+            self.assertRefused(self.download("right"), "No space left on device")
+
+    def test_it_is_put_in_place_in_one_step(self):
+        """From a folder beside it, as a file on another disk would have to be copied."""
+        replace = mock.Mock(side_effect=OSError(5, "Input/output error"))
+        with mock.patch.object(Path, "replace", lambda path, target: replace(path.resolve())):
+            self.assertRefused(self.download("right"), "Input/output error")
+        self.assertEqual(replace.call_args[0][0].parent.parent, self.folder.resolve())
 
     @unittest.skipIf(not hasattr(os, "getuid") or os.getuid() == 0, "root may write anywhere")
     def test_folder_that_cannot_be_written(self):
         self.folder.chmod(0o500)
-        self.assertRefused(self.run_program("right"), "Permission denied")
+        self.assertRefused(self.download("right"), "Permission denied")
 
+
+class TheAddress(unittest.TestCase):
     def test_what_is_downloaded(self):
         url = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
         self.assertEqual(microgpt.NAMES_URL, url)
-        names = published_names()
-        if names is None:
+        if not NAMES_FILE:
             self.skipTest(HOW_TO_GIVE_THE_NAMES)
-        digest = hashlib.sha256(names.read_bytes()).hexdigest()
+        digest = hashlib.sha256(NAMES_FILE.read_bytes()).hexdigest()
         self.assertEqual(digest, microgpt.NAMES_SHA256)
