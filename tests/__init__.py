@@ -3,7 +3,6 @@
 Each file has the name of its subject. They need nothing but the standard library.
 """
 
-import functools
 import gc
 import io
 import os
@@ -34,7 +33,7 @@ elif not NAMES_FILE.exists():
     NAMES_FILE = None
 HOW_TO_GIVE_THE_NAMES = (
     "the names of the published run are not here: "
-    "set MICROGPT_NAMES to the path of the file, or run tests/check_published.py"
+    "set MICROGPT_NAMES to the path of the file, or run `task check:published`"
 )
 
 
@@ -47,10 +46,7 @@ class InFolder(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def start(self, *args, code=None, seconds=9, **kwargs):
-        """Start microgpt.py, or some code. It is killed after some seconds, so no test can hang.
-
-        Whoever reads from it must stop at the end of its output.
-        """
+        """Start microgpt.py, or some code; after some seconds its output ends, as it is killed."""
         if os.name != "nt":  # a shell in the background may have it ignore Ctrl-C
             kwargs["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         kwargs.setdefault("stdin", subprocess.DEVNULL)
@@ -79,27 +75,19 @@ def run(*args, code=None, env=None, **kwargs):
 
 def call(*args, stdin=b""):
     """Call main() in this process: its exit code, and what it wrote to stdout and stderr."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    err.reconfigure(errors="backslashreplace")
-    streams = {"stdin": io.TextIOWrapper(io.BytesIO(stdin)), "stdout": out, "stderr": err}
-    collecting, code = gc.isenabled(), 0
+    out, err, code = io.BytesIO(), io.BytesIO(), 0
+    streams = {
+        "stdin": io.TextIOWrapper(io.BytesIO(stdin)),
+        "stdout": io.TextIOWrapper(out, "utf-8", newline="\n"),
+        "stderr": io.TextIOWrapper(err, "utf-8", "backslashreplace", newline="\n"),
+    }
     try:
         with mock.patch.multiple(sys, argv=[PROGRAM], **streams):
             microgpt.main([*map(str, args)])
     except SystemExit as stop:
-        code = stop.code or 0
+        code = stop.code
     finally:
-        if collecting:
-            gc.enable()
-    for stream in (out, err):
-        stream.flush()
-    out, err = (
-        stream.buffer.getvalue().decode().replace(os.linesep, "\n") for stream in (out, err)
-    )
-    return code, out, err
-
-
-@functools.lru_cache(maxsize=None)
-def default_run(path):
-    """What the program makes of a dataset with the default settings; it is run only once."""
-    return run(path, env={"PYTHONIOENCODING": "utf-8"})
+        gc.enable()  # which main() leaves disabled
+    streams["stdout"].flush()
+    streams["stderr"].flush()
+    return code, out.getvalue().decode(), err.getvalue().decode()

@@ -6,7 +6,6 @@ Against the published run, and against naive_program.py, which is put together f
 import contextlib
 import hashlib
 import io
-import math
 import os
 import random
 import unittest
@@ -19,7 +18,6 @@ from tests import (
     NAMES_FILE,
     ROOT,
     InFolder,
-    check_published,
     naive_program,
     run,
 )
@@ -39,6 +37,8 @@ PUBLISHED_LOSSES = """
     3.3660 3.4243 3.1778 3.0664 3.2209 2.9452 3.2894 3.3245 2.8990 3.2229
     2.7964 2.9345 3.0544 3.0905 3.0651 2.7337 2.8839 2.8977 2.7073 2.7453
 """
+
+SHA256 = "370908e0641e69cca6f3c3ae9b5abbecc13a7e203938a9f40baf1115aa36f819"
 
 NAMES = ["anna", "bob", "carla", "dora", "ed", "xenophon", "abcdabcdabcd", "o"]
 SMALL = {"n_embd": 4, "n_head": 2}
@@ -62,9 +62,7 @@ class ThePublishedRun(unittest.TestCase):
         if not NAMES_FILE:
             self.skipTest(HOW_TO_GIVE_THE_NAMES)
         out = run(NAMES_FILE).stdout
-        self.assertEqual(
-            (hashlib.sha256(out).hexdigest(), len(out)), (check_published.SHA256, 31431)
-        )
+        self.assertEqual((hashlib.sha256(out).hexdigest(), len(out)), (SHA256, 31431))
 
     def test_its_first_steps(self):
         docs = ["abcdefghijklmnopqrstuvwxyz"] * PUBLISHED_LINES
@@ -133,29 +131,7 @@ class AnyRun(unittest.TestCase):
         self.assertNotEqual(ours, naive)
 
 
-class EveryInterpreter(InFolder):
-    # Of a chaotic run, which shows the last bit of every number; and of what the C library, on
-    # which Python's math rests, makes of some numbers. That may be different on another system.
-    CHAOTIC_RUN = "5cdca23ec5e1065c"
-    C_LIBRARY = "2ebbe16b50861b5f"
-
-    def digest(self, text):
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def test_a_chaotic_run_is_the_same_on_all(self):
-        functions = (
-            math.exp,
-            math.cos,
-            math.sin,
-            lambda x: math.log(x + 5),
-            lambda x: (x + 5) ** -0.5,
-        )
-        probe = [f(i / 1000) for f in functions for i in range(-4000, 4000)]
-        if self.digest(repr(probe)) != self.C_LIBRARY:
-            self.skipTest("the C library rounds differently here from where the digest was made")
-        out = output(NAMES, n_embd=8, n_head=2, block_size=8, lr=0.1, num_steps=400, num_samples=5)
-        self.assertEqual(self.digest(out), self.CHAOTIC_RUN)
-
+class Everywhere(InFolder):
     def test_any_hash_seed_and_any_folder(self):
         runs = [
             run(KOREAN_NAMES, "--num_steps", 20, env={"PYTHONHASHSEED": seed}, cwd=folder)

@@ -8,8 +8,7 @@ import random
 import unittest
 
 from microgpt import Value, cross_entropy, dot, softmax_mean, tape
-from tests.naive_autograd import Node
-from tests.tolerances import EPS, path_bound
+from tests.naive_autograd import EPS, Node, path_bound
 
 FUNCTIONS = {
     "exp": lambda x: math.exp(x) if isinstance(x, float) else x.exp(),

@@ -5,6 +5,7 @@ Its code, tables, outputs, loss curve, tasks, and the sessions at the prompt.
 
 import contextlib
 import doctest
+import functools
 import io
 import os
 import random
@@ -15,7 +16,7 @@ import unittest
 from dataclasses import fields
 
 from microgpt import Settings, init_state_dict
-from tests import KOREAN_NAMES, ROOT, default_run, run
+from tests import KOREAN_NAMES, ROOT, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
@@ -26,6 +27,12 @@ def table(first_column):
     """The rows of the table whose first column has this heading."""
     rows = README.split(f"\n| {first_column} |")[1].split("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+@functools.lru_cache(maxsize=None)
+def default_run(path):
+    """What the program makes of a dataset with the default settings; it is run only once."""
+    return run(path)
 
 
 def program_run(command):

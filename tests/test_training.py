@@ -11,7 +11,7 @@ from unittest import mock
 
 import microgpt
 from microgpt import Settings, Tokenizer, Value, dot, init_state_dict, tape, train
-from tests.tolerances import EPS
+from tests.naive_autograd import EPS
 
 SMALL = {"n_embd": 4, "n_head": 2, "block_size": 4}
 
