@@ -31,9 +31,8 @@ if "MICROGPT_NAMES" in os.environ:
     NAMES_FILE = Path(os.environ["MICROGPT_NAMES"])
 elif not NAMES_FILE.exists():
     NAMES_FILE = None
-HOW_TO_GIVE_THE_NAMES = (
-    "the names of the published run are not here: "
-    "set MICROGPT_NAMES to the path of the file, or run `task check:published`"
+needs_names = unittest.skipUnless(
+    NAMES_FILE, "no names of the published run: set MICROGPT_NAMES, or run `task check:published`"
 )
 
 

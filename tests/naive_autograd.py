@@ -51,15 +51,6 @@ class Node:
     def __radd__(self, other):
         return self + other
 
-    def __rsub__(self, other):
-        return -self + other
-
-    def __rmul__(self, other):
-        return self * other
-
-    def __rtruediv__(self, other):
-        return self**-1 * other
-
     def graph(self):
         """Every node that self depends on, and self: children before parents."""
         nodes, seen = [], set()

@@ -12,15 +12,7 @@ import unittest
 from itertools import islice
 
 import microgpt
-from tests import (
-    HOW_TO_GIVE_THE_NAMES,
-    KOREAN_NAMES,
-    NAMES_FILE,
-    ROOT,
-    InFolder,
-    naive_program,
-    run,
-)
+from tests import KOREAN_NAMES, NAMES_FILE, InFolder, naive_program, needs_names, run
 
 # The first documents that the published run trains on, by their line in its dataset, and the
 # losses it printed for them.
@@ -58,9 +50,8 @@ def naive_output(docs, **settings):
 
 
 class ThePublishedRun(unittest.TestCase):
+    @needs_names
     def test_the_whole_of_it(self):
-        if not NAMES_FILE:
-            self.skipTest(HOW_TO_GIVE_THE_NAMES)
         out = run(NAMES_FILE).stdout
         self.assertEqual((hashlib.sha256(out).hexdigest(), len(out)), (SHA256, 31431))
 
@@ -135,7 +126,7 @@ class Everywhere(InFolder):
     def test_any_hash_seed_and_any_folder(self):
         runs = [
             run(KOREAN_NAMES, "--num_steps", 20, env={"PYTHONHASHSEED": seed}, cwd=folder)
-            for seed, folder in (("0", ROOT), ("1", self.folder))
+            for seed, folder in (("0", None), ("1", self.folder))
         ]
         self.assertEqual(os.listdir(self.folder), [])
         self.assertEqual(runs[0].stdout, runs[1].stdout)
@@ -154,12 +145,12 @@ def hook(event, args):
         os._exit(1)
     if event.startswith("socket."):
         os._exit(2)
-state, docs = random.getstate(), ["ab", "ba"]
+state, docs = random.getstate(), ["a", "b", "c", "d", "e"]
 sys.addaudithook(hook)
 sys.dont_write_bytecode = True
 import microgpt
 with contextlib.redirect_stdout(io.StringIO()):
     microgpt.run(docs, microgpt.Settings(num_steps=2, seed=1))
-assert (random.getstate(), docs) == (state, ["ab", "ba"])
+assert (random.getstate(), docs) == (state, ["a", "b", "c", "d", "e"])
 print("unchanged")
 """

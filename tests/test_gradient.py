@@ -113,38 +113,13 @@ class Operators(Graph):
 
 
 class VectorOperations(Graph):
-    """Against the same sums made of single operations."""
+    """What test_model does not say of them."""
 
-    def assertSame(self, result, values, oracle, nodes):
+    def test_dot_with_itself(self):
+        a, b = Value(2.0), Value(3.0)
+        result = dot([a, b], [a, b])
         result.backward()
-        oracle.backward()
-        bound, rounding = path_bound(oracle)
-        self.assertLessEqual(abs(result.data - oracle.data), rounding * max(1, abs(oracle.data)))
-        for value, node in zip(values, nodes):
-            self.assertLessEqual(abs(value.grad - node.grad), rounding * max(1, bound.get(node, 0)))
-
-    def random_numbers(self, n):
-        return [self.rng.choice((-1, 1)) * self.rng.uniform(0.1, 3) for _ in range(n)]
-
-    def setUp(self):
-        self.rng = random.Random(2)
-
-    def test_dot(self):
-        for n in [1, 2, 3, 16, 64] * 20:
-            data = self.random_numbers(2 * n)
-            values, nodes = list(map(Value, data)), list(map(Node, data))
-            oracle = sum(a * b for a, b in zip(nodes[:n], nodes[n:]))
-            self.assertSame(dot(values[:n], values[n:]), values, oracle, nodes)
-        values, nodes = list(map(Value, data)), list(map(Node, data))
-        self.assertSame(dot(values, values), values, sum(a * a for a in nodes), nodes)
-
-    def test_cross_entropy(self):
-        for n in [2, 3, 27, 58] * 20:
-            data, target = self.random_numbers(n), self.rng.randrange(n)
-            values, nodes = list(map(Value, data)), list(map(Node, data))
-            exps = [node.exp() for node in nodes]
-            oracle = -(exps[target] / sum(exps)).log()
-            self.assertSame(cross_entropy(values, target), values, oracle, nodes)
+        self.assertEqual((result.data, a.grad, b.grad), (13.0, 4.0, 6.0))
 
     def test_cross_entropy_far_out(self):
         """Where the probability of the target rounds to 0 the loss is still the difference."""
@@ -152,22 +127,6 @@ class VectorOperations(Graph):
         loss = cross_entropy(values, 1)
         loss.backward()
         self.assertEqual((loss.data, values[0].grad, values[1].grad), (2000.0, 1.0, -1.0))
-
-    def test_softmax_mean(self):
-        for size, length in [(1, 1), (1, 5), (2, 3), (4, 4), (3, 8)] * 8:
-            data = self.random_numbers(length * (size + 1))
-            values, nodes = list(map(Value, data)), list(map(Node, data))
-            mix = self.random_numbers(size)  # the gradients that arrive at the outputs
-            temperature = self.rng.uniform(0.5, 3)
-            rows = [values[i : i + size] for i in range(length, len(values), size)]
-            outputs = softmax_mean(values[:length], rows, temperature)
-            result = sum(n * out for n, out in zip(mix, outputs))
-
-            rows = [nodes[i : i + size] for i in range(length, len(nodes), size)]
-            exps = [(score / temperature).exp() for score in nodes[:length]]
-            weights = [e / sum(exps) for e in exps]
-            means = [sum(w * row[j] for w, row in zip(weights, rows)) for j in range(size)]
-            self.assertSame(result, values, sum(n * m for n, m in zip(mix, means)), nodes)
 
     def test_sums_are_added_up_term_by_term(self):
         """As sum() does before Python 3.12, and no more after: these would come out as 2."""

@@ -6,17 +6,8 @@ Against the formulas of formulas.py, on floats and on the nodes of naive_autogra
 import random
 import unittest
 
-from microgpt import (
-    Settings,
-    Value,
-    document_loss,
-    empty_cache,
-    gpt,
-    init_state_dict,
-    relu_linear,
-    softmax,
-    tape,
-)
+import microgpt
+from microgpt import Settings, Value, empty_cache, init_state_dict, softmax, tape
 from tests import formulas
 from tests.naive_autograd import EPS, Node, path_bound
 
@@ -60,7 +51,7 @@ class TheLoss(unittest.TestCase):
                 oracle = formulas.loss(vars(settings), weights, tokens)
                 oracle.backward()
                 bound, rounding = path_bound(oracle)
-                loss = document_loss(state_dict, tokens, settings)
+                loss = microgpt.document_loss(state_dict, tokens, settings)
                 loss.backward()
                 self.assertAlmostEqual(loss.data, oracle.data, delta=rounding * oracle.data)
                 for name, matrix in state_dict.items():
@@ -81,7 +72,7 @@ class TheParts(unittest.TestCase):
         cache = empty_cache(settings)
         state_dict = init_state_dict(settings, 5, random.Random(0))
         for pos_id in range(4):
-            self.assertEqual(len(gpt(state_dict, 0, pos_id, cache, settings)), 5)
+            self.assertEqual(len(microgpt.gpt(state_dict, 0, pos_id, cache, settings)), 5)
         self.assertEqual([len(layer) for layer in cache], [2, 2, 2])
         for rows in (rows for layer in cache for head in layer for rows in head):
             self.assertEqual([len(row) for row in rows], [3] * 4)  # keys, or values
@@ -114,7 +105,7 @@ class TheParts(unittest.TestCase):
     def test_relu_linear(self):
         x, row = [1.5, -2.0, 0.0, 0.5], [1.0, 10.0, 100.0, -4.0]
         values, weights = [Value(d) for d in x], [Value(w) for w in row]
-        (out,) = relu_linear(values, [weights])
+        (out,) = microgpt.relu_linear(values, [weights])
         out.backward()
         self.assertEqual(out.data, -0.5)
         self.assertEqual([v.grad for v in values], [1.0, 0.0, 0.0, -4.0])

@@ -3,7 +3,6 @@
 import itertools
 import random
 import unittest
-from unittest import mock
 
 import microgpt
 from microgpt import Value, dot, tape
@@ -70,19 +69,6 @@ class SeveralLosses(Tape):
         self.assertEqual((b.data, a.grad), (1_000_001.0, 1_000_001.0))
         tape.clear()
         del b  # now the last node frees the one before it, and so on: without recursion
-
-
-class Interrupted(Tape):
-    def test_an_interrupted_backward_leaves_no_trace_in_the_next(self):
-        a, b = Value(3.0), Value(5.0)
-        with mock.patch.object(microgpt, "dot_backprop", side_effect=KeyboardInterrupt):
-            half_way = dot([a], [b]) * 35
-        loss = half_way * 1
-        self.assertRaises(KeyboardInterrupt, loss.backward)
-        self.assertEqual(half_way.grad, 1.0)
-        a.grad = 0.0
-        (a * 7).backward()
-        self.assertEqual((a.grad, half_way.grad, loss.grad), (7.0, 0.0, 0.0))
 
 
 class Cleared(Tape):
