@@ -163,7 +163,7 @@ class Divergence(CommandLine):
 
     def test_an_infinite_loss_is_divergence_too(self):
         for loss in ("inf", "-inf", "nan"):
-            with mock.patch.object(microgpt, "train", lambda *args: [float(loss)]):
+            with mock.patch.object(microgpt, "train", return_value=[float(loss)]):
                 _, out, err = call(KOREAN_NAMES)
             self.assertIn(f"at step 1: the loss is {loss}", err)
             self.assertNotIn("step", out)

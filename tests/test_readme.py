@@ -29,7 +29,7 @@ def table(first_column):
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def default_run(path):
     """What the program makes of a dataset with the default settings; it is run only once."""
     return run(path)
