@@ -505,7 +505,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     dataset, prompt = options.pop("dataset"), options.pop("prompt")
     try:
         settings, prompt = Settings(**options), unicodedata.normalize("NFC", prompt)
-    except (TypeError, ValueError) as error:  # argparse reads "--seed --" as an empty list
+    except (TypeError, ValueError) as error:  # argparse may read "--seed=--" as []
         parser.error(str(error))
     if isinstance(sys.stdout, io.TextIOWrapper):  # not in a notebook
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,7 +1,4 @@
-"""The tests of microgpt: `python -m unittest` in the project's folder runs them all.
-
-Each file has the name of its subject. They need nothing but the standard library.
-"""
+"""The tests of microgpt, a file for each subject; here is what several of them need."""
 
 import gc
 import io

@@ -120,7 +120,7 @@ class Options(CommandLine):
             (["--n_he=4"], "unrecognized arguments: --n_he"),
             (["a.txt", "b.txt"], "unrecognized arguments: b.txt"),
             (["--seed"], "--seed: expected one argument"),
-            (["--seed", "--"], ""),
+            (["--seed=--"], ""),
         ):
             with self.subTest(arguments):
                 self.assertUsageError(call(*arguments), message)
@@ -229,6 +229,13 @@ class Everywhere(CommandLine):
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertTrue(done.stdout.startswith(b"num docs: 2"))
 
+    def test_in_a_notebook(self):
+        """Where standard output is no file, and cannot be told how to encode."""
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            microgpt.main([str(KOREAN_NAMES), *SHORT])
+        gc.enable()
+        self.assertIn("sample  2: ", out.getvalue())
+
     def test_the_examples_in_the_docstrings(self):
         result = doctest.testmod(microgpt)
         self.assertGreater(result.attempted, 0)
@@ -245,7 +252,7 @@ class Ends(CommandLine):
     @unittest.skipUnless(os.path.exists("/dev/full"), "there is no /dev/full")
     def test_full_disk(self):
         with open("/dev/full", "wb") as full:
-            process = self.start(KOREAN_NAMES, stdout=full)
+            process = self.start(KOREAN_NAMES, "--num_steps=0", "--num_samples=0", stdout=full)
             message = b"microgpt.py: error: [Errno 28] No space left on device\n"
             self.assertEqual((process.stderr.read(), process.wait()), (message, 1))
 

@@ -35,12 +35,8 @@ def probabilities(state_dict, settings, tokens):
 
 
 class TheDraws(unittest.TestCase):
-    def assertDrawn(self, draws, probs):
-        """Chi-square with 4 degrees of freedom, which is above 18.5 once in a thousand times."""
-        self.assertLess(self.chi_square(draws, probs), 18.5)
-
     def chi_square(self, draws, probs):
-        """How far the characters that were drawn ("": the end) are from their probabilities."""
+        """For the characters that were drawn ("": the end): above 18.5 once in a thousand times."""
         counts, n = Counter(draws), len(draws)
         return sum(
             (counts[char] - n * p) ** 2 / (n * p)
@@ -54,7 +50,8 @@ class TheDraws(unittest.TestCase):
             rng = random.Random(8)
             texts = [sample(state_dict, tokenizer, settings, rng) for _ in range(1000)]
             first = [text[:1] for text in texts]
-            self.assertDrawn(first, probabilities(state_dict, settings, [tokenizer.bos]))
+            right = probabilities(state_dict, settings, [tokenizer.bos])
+            self.assertLess(self.chi_square(first, right), 18.5)
             # with the probabilities of another temperature, the same bound does not hold
             other = Settings(**{**vars(settings), "temperature": temperature * 1.5})
             wrong = probabilities(state_dict, other, [tokenizer.bos])
@@ -63,7 +60,7 @@ class TheDraws(unittest.TestCase):
             texts = [sample(state_dict, tokenizer, settings, rng, "dc") for _ in range(1000)]
             self.assertEqual({text[:2] for text in texts}, {"dc"})
             probs = probabilities(state_dict, settings, tokenizer.encode("dc")[:3])
-            self.assertDrawn([text[2:] for text in texts], probs)
+            self.assertLess(self.chi_square([text[2:] for text in texts], probs), 18.5)
 
     def test_towards_temperature_zero_are_the_most_likely(self):
         state_dict, tokenizer, settings = model(temperature=1.0)
