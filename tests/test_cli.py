@@ -127,10 +127,10 @@ class Options(CommandLine):
 
     def test_the_prompt(self):
         path = self.file("\u1100\u1161\u1100\u1161b\n".encode())  # decomposed: two syllables and b
-        code, out, _ = call(path, *SHORT, "--prompt", "\u1100\u1161")  # one syllable
+        code, out, _ = call(path, *SHORT, "--prompt", "\u1100\u1161b")  # one syllable, and b
         self.assertEqual(code, 0)
         samples = re.findall(r"^sample  \d: (.*)$", out, re.M)
-        self.assertEqual([text[:1] for text in samples], ["\uac00"] * 2)
+        self.assertEqual([text[:2] for text in samples], ["\uac00b"] * 2)
         self.assertOneLine(call(path, *SHORT, "--prompt", "x"), "'x'")
         self.assertOneLine(call(path, *SHORT, "--prompt", "bbbb", "--block_size", 4), "'bbbb'")
         plain = call(path, *SHORT)
@@ -291,7 +291,7 @@ microgpt.main(["-"])
 # In the terminal a tenth of a second passes whenever somebody looks at the clock.
 TERMINAL = """
 import itertools, sys, time
-ticks = itertools.count()
+ticks = itertools.count(7)
 time.monotonic_ns = lambda: next(ticks) * 10**8
 sys.argv[0] = "microgpt.py"
 from microgpt import main
