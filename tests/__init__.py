@@ -73,7 +73,7 @@ def call(*args, stdin=b""):
     """Call main() in this process: its exit code, and what it wrote to stdout and stderr."""
     out, err, code = io.BytesIO(), io.BytesIO(), 0
     streams = {
-        "stdin": io.TextIOWrapper(io.BytesIO(stdin)),
+        "stdin": io.TextIOWrapper(io.BytesIO(stdin), "ascii"),
         "stdout": io.TextIOWrapper(out, "utf-8", newline="\n"),
         "stderr": io.TextIOWrapper(err, "utf-8", "backslashreplace", newline="\n"),
     }

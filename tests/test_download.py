@@ -150,9 +150,11 @@ class Download(InFolder):
 
 
 class TheAddress(unittest.TestCase):
-    @needs_names
-    def test_what_is_downloaded(self):
+    def test_it_is_a_revision_that_cannot_change(self):
         url = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
         self.assertEqual(microgpt.NAMES_URL, url)
+
+    @needs_names
+    def test_checksum(self):
         digest = hashlib.sha256(NAMES_FILE.read_bytes()).hexdigest()
         self.assertEqual(digest, microgpt.NAMES_SHA256)
