@@ -115,7 +115,7 @@ class AnyRun(unittest.TestCase):
         can differ; at high learning rates training is chaotic, and makes that grow until it is
         seen. The naive program adds up in the order of the original.
         """
-        run = {**SMALL, "block_size": 8, "num_steps": 150, "num_samples": 0}
+        run = {**SMALL, "block_size": 8, "num_steps": 100, "num_samples": 0}
         self.assertSameOutput(NAMES, **run, lr=0.02)
         ours, naive = (f(NAMES, **run, lr=0.5).split("\r") for f in (output, naive_output))
         self.assertEqual(ours[:20], naive[:20])

@@ -61,12 +61,12 @@ class SeveralLosses(Tape):
         (a * a).backward()
         self.assertEqual((a.grad, b.grad), (6.0, 3.0))
 
-    def test_chain_of_a_million_nodes(self):
+    def test_a_long_chain(self):
         a = b = Value(1.0)
-        for _ in range(1_000_000):
+        for _ in range(300_000):
             b = b + a
         b.backward()
-        self.assertEqual((b.data, a.grad), (1_000_001.0, 1_000_001.0))
+        self.assertEqual((b.data, a.grad), (300_001.0, 300_001.0))
         tape.clear()
         del b  # now the last node frees the one before it, and so on: without recursion
 
