@@ -112,14 +112,11 @@ class AnyRun(unittest.TestCase):
         """The bytes are the same up to twice the default, and for a while at any.
 
         Gradients are added up in another order here than in the original, so that their last bits
-        can differ; at high learning rates training is chaotic, and makes that grow until it is
-        seen. The naive program adds up in the order of the original.
+        can differ; at high learning rates training amplifies that until it is seen. The naive
+        program adds up in the order of the original.
         """
-        run = {**SMALL, "block_size": 8, "num_steps": 100, "num_samples": 0}
-        self.assertSameOutput(NAMES, **run, lr=0.02)
-        ours, naive = (f(NAMES, **run, lr=0.5).split("\r") for f in (output, naive_output))
-        self.assertEqual(ours[:20], naive[:20])
-        self.assertNotEqual(ours, naive)
+        for lr, num_steps in ((0.02, 100), (0.5, 20)):
+            self.assertSameOutput(NAMES, **SMALL, block_size=8, lr=lr, num_steps=num_steps)
 
 
 class Everywhere(InFolder):
