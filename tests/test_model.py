@@ -1,6 +1,6 @@
 """Does the model compute what the formulas define, and its gradient, in any shape?
 
-Against the formulas of formulas.py, on floats and on the nodes of naive_autograd.py.
+Against the formulas of formulas.py, on the nodes of naive_autograd.py.
 """
 
 import random
