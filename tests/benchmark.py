@@ -103,7 +103,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("dataset", nargs="?", type=Path, default=ROOT / "input.txt")
     parser.add_argument("--against", type=Path, metavar="SCRIPT", help="only compare, with this")
-    parser.add_argument("--steps", type=int, default=100, help="steps after which both are stopped")
+    parser.add_argument("--steps", type=int, default=30, help="steps after which both are stopped")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the comparison")
     args = parser.parse_args()
     if min(args.steps, args.rounds) < 1:
