@@ -113,4 +113,6 @@ class TheReadme(InFolder):
     def test_how_many_samples_are_not_new(self):
         samples = re.findall(r"^sample ..: (.*)", default_run()[1], re.M)
         count = sum(name in INPUT.split() for name in samples)
-        self.assertIn(f"{count} of the 20 samples of `python microgpt.py` are in its dataset", README)
+        self.assertIn(
+            f"{count} of the 20 samples of `python microgpt.py` are in its dataset", README
+        )
