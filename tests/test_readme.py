@@ -48,8 +48,8 @@ class TheReadme(InFolder):
     def test_the_parameters(self):
         shapes = {name: (len(m), len(m[0])) for name, m in default_run()[0].items()}
         told, total = {}, 0
-        for names, shape, count, _ in table("name"):
-            names = re.findall(r"\w+", names.replace("layer0.", ""))
+        for names, shape, count in table("name"):
+            names = re.findall(r"`(?:layer0\.)?(\w+)`", names)
             n_out, n_in = map(int, re.findall(r"\d+", shape))
             self.assertEqual(int(count), len(names) * n_out * n_in)
             told.update(dict.fromkeys(names, (n_out, n_in)))
