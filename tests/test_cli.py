@@ -144,7 +144,7 @@ class Options(CommandLine):
         words = " ".join(text.split())
         for f in fields(Settings):
             self.assertIn(f"--{f.name} N {f.metadata['help']} (default: {f.default})", words)
-        self.assertIn("--prompt TEXT", words)
+        self.assertRegex(words, r"\[--prompt TEXT\] .*\[DATASET\] ")
         self.assertEqual(call("--version"), (0, f"microgpt.py {microgpt.__version__}\n", ""))
 
 
