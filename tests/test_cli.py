@@ -230,9 +230,12 @@ class Everywhere(CommandLine):
         self.assertTrue(done.stdout.startswith(b"num docs: 2"))
 
     def test_in_a_notebook(self):
-        """Where standard output is no file, and cannot be told how to encode."""
-        with contextlib.redirect_stdout(io.StringIO()) as out:
+        """Where standard output is no file, cannot be told how to encode, and is used again."""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             microgpt.main([str(KOREAN_NAMES), *SHORT])
+            self.assertRaises(SystemExit, microgpt.main, ["no such file"])
+            self.assertIs(sys.stdout, out)
         gc.enable()
         self.assertIn("sample  2: ", out.getvalue())
 

@@ -1,7 +1,4 @@
-"""Does the model compute what the formulas define, and its gradient, in any shape?
-
-Against the formulas of formulas.py, on the nodes of naive_autograd.py.
-"""
+"""Does the model compute what formulas.py defines, and its gradient, in any shape?"""
 
 import random
 import unittest
