@@ -183,8 +183,8 @@ class Value:
                     child.grad += local_grad * node.grad
 
 
-# One Value for a whole sum of products, not two per term, is what makes this fast; a function stands
-# for its local derivatives. The sums are loops, as sum() rounds differently from Python 3.12 on.
+# One Value for a whole sum of products, not two per term, makes this fast: it has a function in the
+# place of local derivatives. The sums are loops, as sum() rounds differently from Python 3.12 on.
 
 
 def dot(xs: Vector, ys: Vector) -> Value:
