@@ -8,15 +8,15 @@ import hashlib
 import io
 import os
 import random
+import re
 import unittest
 from itertools import islice
 
 import microgpt
-from tests import KOREAN_NAMES, NAMES_FILE, InFolder, naive_program, needs_names, run
+from tests import KOREAN_NAMES, NAMES_FILE, ROOT, InFolder, naive_program, needs_names, run
 
 # The first documents that the published run trains on, by their line in its dataset, and the
 # losses it printed for them.
-PUBLISHED_LINES = 32033
 # fmt: off
 PUBLISHED_DOCS = {
     26785: "yuheng", 23366: "diondre", 20900: "xavien", 29382: "jori", 25333: "juanluis",
@@ -54,9 +54,13 @@ class ThePublishedRun(unittest.TestCase):
     def test_the_whole_of_it(self):
         out = run(NAMES_FILE).stdout
         self.assertEqual((hashlib.sha256(out).hexdigest(), len(out)), (SHA256, 31431))
+        names = NAMES_FILE.read_bytes().split()
+        count = sum(name in names for name in re.findall(rb"sample ..: (.*)", out))
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        self.assertIn(f"{count} of the 20 in the original's published run", readme)
 
     def test_its_first_steps(self):
-        docs = ["abcdefghijklmnopqrstuvwxyz"] * PUBLISHED_LINES
+        docs = ["abcdefghijklmnopqrstuvwxyz"] * 32033
         for line, doc in PUBLISHED_DOCS.items():
             docs[line] = doc
         settings = microgpt.Settings()

@@ -6,13 +6,14 @@ import functools
 import io
 import math
 import os
+import random
 import re
 import textwrap
 from unittest import mock
 
 import microgpt
 from microgpt import Settings
-from tests import ROOT, InFolder, call
+from tests import ROOT, InFolder, call, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S)
@@ -25,12 +26,6 @@ def default_run():
     with contextlib.redirect_stdout(io.StringIO()) as out:
         state_dict = microgpt.run(INPUT.split(), Settings())
     return state_dict, out.getvalue()
-
-
-def table(first_column):
-    """The rows of the table whose first column has this heading."""
-    rows = README.split(f"\n| {first_column} |")[1].split("\n\n")[0].splitlines()[2:]
-    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 class TheReadme(InFolder):
@@ -48,14 +43,18 @@ class TheReadme(InFolder):
     def test_the_parameters(self):
         shapes = {name: (len(m), len(m[0])) for name, m in default_run()[0].items()}
         told, total = {}, 0
-        for names, shape, count in table("name"):
+        table = re.findall(r"^\| (`.*) \| (\d+)×(\d+).* \| (\d+) \|$", README, re.M)
+        for names, *numbers in table:
             names = re.findall(r"`(?:layer0\.)?(\w+)`", names)
-            n_out, n_in = map(int, re.findall(r"\d+", shape))
-            self.assertEqual(int(count), len(names) * n_out * n_in)
+            n_out, n_in, count = map(int, numbers)
+            self.assertEqual(count, len(names) * n_out * n_in)
             told.update(dict.fromkeys(names, (n_out, n_in)))
-            total += int(count)
+            total += count
         self.assertEqual(told, {name.replace("layer0.", ""): s for name, s in shapes.items()})
         self.assertIn(f"All parameters of the model, {total:,} ", README)
+        larger = microgpt.init_state_dict(Settings(n_embd=32), 27, random.Random(0))
+        count = sum(len(row) for matrix in larger.values() for row in matrix)
+        self.assertIn(f"`python microgpt.py --n_embd 32 --num_steps 3000`, with {count:,} ", README)
 
     def test_outputs(self):
         """A block of output is what the command in the block before it shows in a terminal."""
@@ -68,8 +67,8 @@ class TheReadme(InFolder):
                 data = match[1].replace(r"\n", "\n").encode()
                 _, out, _ = call(*match[2].split(), stdin=data)
             seen = re.sub(r"step.*\r(step.*)\r", r"\1", out)
-            end = "...\n" if block.endswith("\n...\n") else ""
-            self.assertEqual(block, seen[: len(block) - len(end)] + end)
+            block, cut, _ = block.partition("...\n")
+            self.assertEqual(block, seen[: len(block)] if cut else seen)
 
     def test_commands(self):
         """All that start microgpt.py: they are cut short, so this says only that they work."""
@@ -81,6 +80,22 @@ class TheReadme(InFolder):
             code, out, err = call(*arguments, "--num_steps=1", "--num_samples=1", stdin=b"ab")
             self.assertEqual((code, err), (0, ""), command)
             self.assertRegex(out, "sample  1: |usage: ")
+
+    def test_benchmark(self):
+        """It runs the naive program, too. Its exit code is 1 if the outputs differ."""
+        other = self.folder / "other.py"
+        source = (ROOT / "microgpt.py").read_text(encoding="utf-8")
+        other.write_text(source.replace("0.08", "0.09"), encoding="utf-8")
+        for options, code, words in (
+            ([], 0, b"nodes of the graph  .*ratio  .*identical in their first "),
+            (["--against", other], 1, b"ratio  .*outputs differ:\n  step    1 "),
+            (["--against", "nowhere"], 1, b"alternating"),
+        ):
+            start = "from tests.benchmark import main; raise SystemExit(main())"
+            done = run(*options, "--steps=2", "--rounds=1", code=start)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertRegex(done.stdout, b"(?s)" + words)
+            self.assertLessEqual(done.stderr.count(b"\n"), 1)
 
     def test_tasks_and_files_exist(self):
         tasks = (ROOT / "Taskfile.yml").read_text(encoding="utf-8").split("\ntasks:\n")[1]
@@ -96,15 +111,16 @@ class TheReadme(InFolder):
         curve, guessing = re.findall(r"^  line \[(.*)\]$", README, re.M)
         self.assertEqual(curve, ", ".join(means))
         self.assertEqual(guessing, ", ".join([f"{math.log(27):.2f}"] * 10))
+        self.assertIn(f"the default has a mean loss of {sum(losses[-200:]) / 200:.3f}", README)
 
     def test_sessions_at_the_prompt(self):
-        def run(docs, settings):
+        def run_once(docs, settings):
             self.assertEqual((docs, settings), (INPUT.split(), Settings()))
             state_dict, out = default_run()
             print(out)
             return state_dict
 
-        with mock.patch("microgpt.run", run), contextlib.redirect_stdout(io.StringIO()) as out:
+        with mock.patch("microgpt.run", run_once), contextlib.redirect_stdout(io.StringIO()) as out:
             example = doctest.DocTestParser().get_doctest(README, {}, "README", None, 0)
             result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example)
         self.assertEqual(result.failed, 0, out.getvalue())
