@@ -31,6 +31,9 @@ elif not NAMES_FILE.exists():
 needs_names = unittest.skipUnless(
     NAMES_FILE, "no names of the published run: set MICROGPT_NAMES, or run `task check:published`"
 )
+not_root = unittest.skipIf(
+    getattr(os, "getuid", lambda: 0)() == 0, "root, or Windows: every file can be used"
+)
 
 
 class InFolder(unittest.TestCase):
@@ -41,15 +44,15 @@ class InFolder(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
 
-    def start(self, *args, code=None, seconds=9, **kwargs):
-        """Start microgpt.py, or some code; after some seconds its output ends, as it is killed."""
+    def start(self, *args, code=None, **kwargs):
+        """Start microgpt.py, or some code; after 9 seconds its output ends, as it is killed."""
         if os.name != "nt":  # a shell in the background may have it ignore Ctrl-C
             kwargs["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         kwargs.setdefault("stdin", subprocess.DEVNULL)
         process = subprocess.Popen(command(*args, code=code), **{**PIPES, **kwargs})
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
-        watchdog = threading.Timer(seconds, process.kill)
+        watchdog = threading.Timer(9, process.kill)
         watchdog.start()
         self.addCleanup(watchdog.cancel)
         return process

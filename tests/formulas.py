@@ -1,8 +1,8 @@
 """The model as formulas: the logits and the loss of a whole sequence, straight from the definition.
 
 An oracle for the model in microgpt.py, with which it shares no code. It has no KV cache: all
-positions are computed side by side. It computes with whatever numbers the weights are made of,
-plain floats or the nodes of naive_autograd. `s` is a dict of the settings, `w` one of matrices.
+positions are computed side by side. The weights are plain floats or, for the loss, the nodes of
+naive_autograd. `s` is a dict of the settings, `w` one of matrices.
 """
 
 import math
@@ -10,10 +10,6 @@ import math
 
 def exp(x):
     return math.exp(x) if isinstance(x, float) else x.exp()
-
-
-def log(x):
-    return math.log(x) if isinstance(x, float) else x.log()
 
 
 def relu(x):
@@ -83,4 +79,4 @@ def loss(s, w, tokens):
     """The mean of -log softmax(logits)[next token] over up to block_size positions."""
     n = min(s["block_size"], len(tokens) - 1)
     probs = [softmax(row) for row in logits(s, w, tokens[:n])]
-    return sum(-log(p[target]) for p, target in zip(probs, tokens[1:])) / n
+    return sum(-p[target].log() for p, target in zip(probs, tokens[1:])) / n

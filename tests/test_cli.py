@@ -18,17 +18,13 @@ from unittest import mock
 
 import microgpt
 from microgpt import Settings
-from tests import KOREAN_NAMES, ROOT, InFolder, call, run
+from tests import KOREAN_NAMES, ROOT, InFolder, call, not_root, run
 
 try:
     import pty
 except ImportError:  # Windows
     pty = None
 
-POSIX = unittest.skipIf(os.name == "nt", "POSIX only")
-NOT_ROOT = unittest.skipIf(
-    not hasattr(os, "getuid") or os.getuid() == 0, "nothing is unreadable to root"
-)
 SHORT = ("--num_steps", "2", "--num_samples", "2", "--n_embd", "4", "--n_head", "2")
 
 
@@ -70,7 +66,7 @@ class Datasets(CommandLine):
             with self.subTest(path):
                 self.assertOneLine(call(path, stdin=b"\n"), *words)
 
-    @NOT_ROOT
+    @not_root
     def test_unreadable(self):
         path = self.file(b"anna\n")
         path.chmod(0)
@@ -259,7 +255,7 @@ class Ends(CommandLine):
             message = b"microgpt.py: error: [Errno 28] No space left on device\n"
             self.assertEqual((process.stderr.read(), process.wait()), (message, 1))
 
-    @POSIX
+    @unittest.skipIf(os.name == "nt", "Windows has no signals")
     def test_interrupt_while_waiting_for_standard_input(self):
         code = """
 import microgpt

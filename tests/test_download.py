@@ -14,7 +14,7 @@ from pathlib import Path
 from unittest import mock
 
 import microgpt
-from tests import NAMES_FILE, InFolder, call, needs_names
+from tests import NAMES_FILE, InFolder, call, needs_names, not_root
 
 NAMES = b"anna\nbob\ncarla\n" * 20_000
 
@@ -143,7 +143,7 @@ class Download(InFolder):
             self.assertRefused(self.download("right"), "Input/output error")
         self.assertEqual(replace.call_args[0][0].parent.parent, self.folder.resolve())
 
-    @unittest.skipIf(not hasattr(os, "getuid") or os.getuid() == 0, "root may write anywhere")
+    @not_root
     def test_folder_that_cannot_be_written(self):
         self.folder.chmod(0o500)
         self.assertRefused(self.download("right"), "Permission denied")

@@ -30,21 +30,17 @@ def shapes(count):
         yield settings, state_dict, [bos, *(rng.randrange(bos) for _ in range(length)), bos]
 
 
-def converted(state_dict, number):
-    return {
-        name: [[number(p.data) for p in row] for row in matrix]
-        for name, matrix in state_dict.items()
-    }
-
-
-class TheLoss(unittest.TestCase):
+class TheModel(unittest.TestCase):
     def tearDown(self):
         tape.clear()
 
     def test_loss_and_gradient_of_every_parameter(self):
         for settings, state_dict, tokens in shapes(12):
             with self.subTest(settings=settings, tokens=tokens):
-                weights = converted(state_dict, Node)
+                weights = {
+                    name: [[Node(p.data) for p in row] for row in matrix]
+                    for name, matrix in state_dict.items()
+                }
                 oracle = formulas.loss(vars(settings), weights, tokens)
                 oracle.backward()
                 bound, rounding = path_bound(oracle)
@@ -58,11 +54,6 @@ class TheLoss(unittest.TestCase):
                     for grad, node in zip(grads, nodes):
                         error = min(1e-10 * max(largest, 1e-6), rounding * bound.get(node, 0.0))
                         self.assertLessEqual(abs(grad - node.grad), error, name)
-
-
-class TheParts(unittest.TestCase):
-    def tearDown(self):
-        tape.clear()
 
     def test_shape_of_the_cache(self):
         settings = Settings(n_layer=3, n_head=2, n_embd=6)

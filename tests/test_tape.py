@@ -8,13 +8,11 @@ import microgpt
 from microgpt import Value, dot, tape
 
 
-class Tape(unittest.TestCase):
+class TheTape(unittest.TestCase):
     def setUp(self):
         tape.clear()
         self.addCleanup(tape.clear)
 
-
-class SeveralLosses(Tape):
     def test_the_tape_holds_what_was_computed_in_order(self):
         a = Value(3.0)
         b = a * 2
@@ -70,8 +68,6 @@ class SeveralLosses(Tape):
         tape.clear()
         del b  # now the last node frees the one before it, and so on: without recursion
 
-
-class Cleared(Tape):
     def test_what_was_computed_before_is_a_constant(self):
         a, b = Value(3.0), Value(4.0)
         before = a * b
@@ -91,8 +87,6 @@ class Cleared(Tape):
                 value.backward()
         self.assertEqual((a.grad, fresh.grad, [v.grad for v in gone]), (5.0, 1.0, [0.0] * 3))
 
-
-class Samples(Tape):
     def test_sampling_in_the_middle_of_a_computation(self):
         settings = microgpt.Settings(n_embd=4, n_head=2, block_size=4)
         tokenizer = microgpt.Tokenizer(["abc"])
