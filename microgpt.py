@@ -270,7 +270,7 @@ def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
     for e in exps:
         total += e
     if math.isnan(total):
-        raise FloatingPointError("scores are not finite: the learning rate may be too high")
+        raise FloatingPointError("not all scores are finite")
     inverse = total**-1
 
     def backprop(node: Value) -> None:
@@ -427,8 +427,9 @@ def run(docs: Iterable[str], settings: Settings, prompt: str = "") -> StateDict:
     try:
         for step, loss in enumerate(train(state_dict, tokenizer, docs, settings), 1):
             print(f"step {step:4} / {settings.num_steps:4} | loss {loss:.4f}", end="\r", flush=True)
-    except (ArithmeticError, ValueError) as error:  # an overflow, or the log of a probability of 0
-        raise FloatingPointError(f"training diverged after step {step}: {error}") from error
+    except (ArithmeticError, ValueError) as error:  # too large a number, or the log of 0
+        text = f"training diverged after step {step} ({error}): try a lower learning rate"
+        raise FloatingPointError(text) from error
     print("\n--- inference (new, hallucinated names) ---", flush=True)
     for i in range(1, settings.num_samples + 1):
         print(f"sample {i:2}: {sample(state_dict, tokenizer, settings, rng, prompt)}", flush=True)
@@ -480,6 +481,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--prompt", default="", metavar="TEXT", help="beginning of every sample")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     options = vars(parser.parse_args(argv))
+    if [] in options.values():  # what "--seed=--" means to Python before 3.13
+        parser.error("expected a value")
     dataset, prompt = options.pop("dataset"), options.pop("prompt")
     if hasattr(sys.stdout, "reconfigure"):  # not in a notebook
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -497,7 +500,7 @@ def main(argv: list[str] | None = None) -> None:
     except OSError as error:  # standard output cannot be written
         sys.stdout = None  # or Python would try again at exit
         sys.exit(1 if isinstance(error, BrokenPipeError) else f"{parser.prog}: error: {error}")
-    except (ValueError, FloatingPointError) as error:
+    except (ValueError, ArithmeticError) as error:
         sys.exit(f"{parser.prog}: error: {error}")
 
 

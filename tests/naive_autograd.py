@@ -1,13 +1,10 @@
 """Automatic differentiation as plainly as it can be put: one node for every single operation.
 
-An oracle for microgpt.Value, with which it shares no code. The graph is sorted by a recursive
-search before every backward pass, and nothing is fused, as in the original script.
+An oracle for microgpt.Value, with which it shares no code. Before every backward pass the graph is
+sorted depth first, and gradients are added up in that order, as in the original script.
 """
 
 import math
-import sys
-
-EPS = sys.float_info.epsilon
 
 
 class Node:
@@ -52,40 +49,21 @@ class Node:
         return self + other
 
     def graph(self):
-        """Every node that self depends on, and self: children before parents."""
-        nodes, seen = [], set()
-
-        def visit(node):
-            if node not in seen:
-                seen.add(node)
-                for child in node.children:
-                    visit(child)
+        """Every node that self depends on, and self: each after all of its children."""
+        nodes, seen, path = [], {self}, [(self, iter(self.children))]
+        while path:
+            node, children = path[-1]
+            child = next((child for child in children if child not in seen), None)
+            if child is None:
                 nodes.append(node)
-
-        limit = sys.getrecursionlimit()
-        sys.setrecursionlimit(max(limit, 50_000))
-        visit(self)
-        sys.setrecursionlimit(limit)
+                path.pop()
+            else:
+                seen.add(child)
+                path.append((child, iter(child.children)))
         return nodes
 
     def backward(self):
-        nodes = self.graph()
         self.grad = 1.0
-        for node in reversed(nodes):
+        for node in reversed(self.graph()):
             for child, slope in zip(node.children, node.slopes):
                 child.grad += slope * node.grad
-
-
-def path_bound(result):
-    """For each node of a naive graph, the sum over all paths to it of the product of |slopes|.
-
-    Two ways to add up the same gradient, each rounding at most once for each of the N nodes,
-    differ by no more than 2 * N * EPS of that. Returns the bounds, and that factor.
-    """
-    nodes = result.graph()
-    bound = dict.fromkeys(nodes, 0.0)
-    bound[result] = 1.0
-    for node in reversed(nodes):
-        for child, slope in zip(node.children, node.slopes):
-            bound[child] += abs(slope) * bound[node]
-    return bound, 2 * len(nodes) * EPS

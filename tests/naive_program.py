@@ -1,10 +1,10 @@
-"""The whole program put together from the oracles: what microgpt.py must write, and much slower.
+"""The original's algorithm, one floating-point operation after the other in the original's order.
+
+An oracle for microgpt.py, with which it shares no code, and much slower:
 
     python tests/naive_program.py [DATASET [SETTING=NUMBER ...]]
 
 Without a dataset it reads input.txt in the current folder, as the original does.
-
-One difference to the original: new text is sampled from plain floats, without building a graph.
 """
 
 import random
@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from tests import formulas
 from tests.naive_autograd import Node
 
 DEFAULTS = {
@@ -21,58 +20,117 @@ DEFAULTS = {
 }  # fmt: skip
 
 
-def new_weights(s, vocab_size, rng):
-    n = s["n_embd"]
-    shapes = {"wte": (vocab_size, n), "wpe": (s["block_size"], n), "lm_head": (vocab_size, n)}
-    for i in range(s["n_layer"]):
-        for name in ("attn_wq", "attn_wk", "attn_wv", "attn_wo"):
-            shapes[f"layer{i}.{name}"] = (n, n)
-        shapes[f"layer{i}.mlp_fc1"] = (4 * n, n)
-        shapes[f"layer{i}.mlp_fc2"] = (n, 4 * n)
-    return {
-        name: [[Node(rng.gauss(0, 0.08)) for _ in range(n_in)] for _ in range(n_out)]
-        for name, (n_out, n_in) in shapes.items()
-    }
+def product(x, matrix):
+    return [sum(w * x_i for w, x_i in zip(row, x)) for row in matrix]
 
 
-def run(docs, write, **settings):
-    s = {**DEFAULTS, **settings}
-    rng = random.Random(s["seed"])
-    docs = list(docs)
-    rng.shuffle(docs)
-    chars = sorted(set("".join(docs)))
-    bos, vocab_size = len(chars), len(chars) + 1
-    w = new_weights(s, vocab_size, rng)
-    params = [p for matrix in w.values() for row in matrix for p in row]
-    write(f"num docs: {len(docs)}\nvocab size: {vocab_size}\nnum params: {len(params)}\n")
+def plus(x, y):
+    return [a + b for a, b in zip(x, y)]
 
-    m, v, num_steps = [0.0] * len(params), [0.0] * len(params), s["num_steps"]
-    for step in range(num_steps):
-        tokens = [bos] + [chars.index(c) for c in docs[step % len(docs)]] + [bos]
-        loss = formulas.loss(s, w, tokens)
-        loss.backward()
-        lr = s["lr"] * (1 - step / num_steps)
-        for i, p in enumerate(params):
-            m[i] = 0.85 * m[i] + (1 - 0.85) * p.grad
-            v[i] = 0.99 * v[i] + (1 - 0.99) * p.grad**2
-            m_hat = m[i] / (1 - 0.85 ** (step + 1))
-            v_hat = v[i] / (1 - 0.99 ** (step + 1))
-            p.data -= lr * m_hat / (v_hat**0.5 + 1e-8)
-            p.grad = 0.0
-        write(f"step {step + 1:4d} / {num_steps:4d} | loss {loss.data:.4f}\r")
 
-    w = {name: [[p.data for p in row] for row in matrix] for name, matrix in w.items()}
-    write("\n--- inference (new, hallucinated names) ---\n")
-    for i in range(s["num_samples"]):
-        tokens = [bos]
-        while len(tokens) <= s["block_size"]:
-            logits = formulas.logits(s, w, tokens)[-1]
-            probs = formulas.softmax([logit / s["temperature"] for logit in logits])
-            (token,) = rng.choices(range(vocab_size), weights=probs)
-            if token == bos:
-                break
-            tokens.append(token)
-        write(f"sample {i + 1:2d}: {''.join(chars[token] for token in tokens[1:])}\n")
+def softmax(x):
+    largest = max(x_i.data for x_i in x)
+    exps = [(x_i - largest).exp() for x_i in x]
+    total = sum(exps)
+    return [e / total for e in exps]
+
+
+def rmsnorm(x):
+    factor = (sum(x_i * x_i for x_i in x) / len(x) + 1e-5) ** -0.5
+    return [x_i * factor for x_i in x]
+
+
+class NaiveProgram:
+    """One run: `matrices` of Nodes, by name; `params`, the same in a row; `rng`, `docs`, `chars`."""
+
+    def __init__(self, docs, **settings):
+        self.s = {**DEFAULTS, **settings}
+        self.rng = random.Random(self.s["seed"])
+        self.docs = list(docs)
+        self.rng.shuffle(self.docs)
+        self.chars = sorted(set("".join(self.docs)))
+        self.bos = len(self.chars)
+        n, vocab_size = self.s["n_embd"], len(self.chars) + 1
+        shapes = {"wte": (vocab_size, n), "wpe": (self.s["block_size"], n)}
+        shapes["lm_head"] = (vocab_size, n)
+        for i in range(self.s["n_layer"]):
+            for name in ("attn_wq", "attn_wk", "attn_wv", "attn_wo"):
+                shapes[f"layer{i}.{name}"] = (n, n)
+            shapes[f"layer{i}.mlp_fc1"] = (4 * n, n)
+            shapes[f"layer{i}.mlp_fc2"] = (n, 4 * n)
+        self.matrices = {
+            name: [[Node(self.rng.gauss(0, 0.08)) for _ in range(n_in)] for _ in range(n_out)]
+            for name, (n_out, n_in) in shapes.items()
+        }
+        self.params = [p for matrix in self.matrices.values() for row in matrix for p in row]
+
+    def logits(self, token, position, keys, values):
+        """What comes after a token; keys and values hold a list for each layer, and grow."""
+        w, size = self.matrices, self.s["n_embd"] // self.s["n_head"]
+        x = rmsnorm(plus(w["wte"][token], w["wpe"][position]))
+        for i in range(self.s["n_layer"]):
+            normed = rmsnorm(x)
+            query = product(normed, w[f"layer{i}.attn_wq"])
+            keys[i].append(product(normed, w[f"layer{i}.attn_wk"]))
+            values[i].append(product(normed, w[f"layer{i}.attn_wv"]))
+            found = []
+            for start in range(0, self.s["n_embd"], size):
+                head = range(start, start + size)
+                scores = [sum(query[j] * k[j] for j in head) / size**0.5 for k in keys[i]]
+                weights = softmax(scores)
+                found += [sum(a * v[j] for a, v in zip(weights, values[i])) for j in head]
+            x = plus(product(found, w[f"layer{i}.attn_wo"]), x)
+            hidden = [h.relu() for h in product(rmsnorm(x), w[f"layer{i}.mlp_fc1"])]
+            x = plus(product(hidden, w[f"layer{i}.mlp_fc2"]), x)
+        return product(x, w["lm_head"])
+
+    def cache(self):
+        return [[] for _ in range(self.s["n_layer"])], [[] for _ in range(self.s["n_layer"])]
+
+    def loss(self, doc):
+        tokens = [self.bos, *map(self.chars.index, doc), self.bos]
+        n, cache, losses = min(self.s["block_size"], len(tokens) - 1), self.cache(), []
+        for position in range(n):
+            probs = softmax(self.logits(tokens[position], position, *cache))
+            losses.append(-probs[tokens[position + 1]].log())
+        return sum(losses) * (1 / n)
+
+    def train(self):
+        """Yield the loss of each step, after the step."""
+        m, v = [0.0] * len(self.params), [0.0] * len(self.params)
+        for step in range(self.s["num_steps"]):
+            loss = self.loss(self.docs[step % len(self.docs)])
+            loss.backward()
+            lr = self.s["lr"] * (1 - step / self.s["num_steps"])
+            for i, p in enumerate(self.params):
+                m[i] = 0.85 * m[i] + (1 - 0.85) * p.grad
+                v[i] = 0.99 * v[i] + (1 - 0.99) * p.grad**2
+                m_hat = m[i] / (1 - 0.85 ** (step + 1))
+                v_hat = v[i] / (1 - 0.99 ** (step + 1))
+                p.data -= lr * m_hat / (v_hat**0.5 + 1e-8)
+                p.grad = 0.0
+            yield loss.data
+
+    def sample(self, prompt=""):
+        tokens, cache = [self.bos, *map(self.chars.index, prompt)], self.cache()
+        for position in range(self.s["block_size"]):
+            logits = self.logits(tokens[position], position, *cache)
+            if position == len(tokens) - 1:
+                probs = softmax([logit / self.s["temperature"] for logit in logits])
+                weights = [p.data for p in probs]
+                tokens += self.rng.choices(range(self.bos + 1), weights=weights)
+                if tokens[-1] == self.bos:
+                    break
+        return "".join(self.chars[token] for token in tokens if token != self.bos)
+
+    def run(self, write):
+        write(f"num docs: {len(self.docs)}\nvocab size: {self.bos + 1}\n")
+        write(f"num params: {len(self.params)}\n")
+        for step, loss in enumerate(self.train(), 1):
+            write(f"step {step:4d} / {self.s['num_steps']:4d} | loss {loss:.4f}\r")
+        write("\n--- inference (new, hallucinated names) ---\n")
+        for i in range(1, self.s["num_samples"] + 1):
+            write(f"sample {i:2d}: {self.sample()}\n")
 
 
 if __name__ == "__main__":
@@ -81,4 +139,4 @@ if __name__ == "__main__":
     numbers = dict(pair.split("=") for pair in sys.argv[2:])
     settings = {name: type(DEFAULTS[name])(number) for name, number in numbers.items()}
     sys.stdout.reconfigure(encoding="utf-8")
-    run([line.strip() for line in lines if line.strip()], sys.stdout.write, **settings)
+    NaiveProgram(filter(None, map(str.strip, lines)), **settings).run(sys.stdout.write)
