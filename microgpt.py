@@ -2,6 +2,7 @@
 
 Read it from top to bottom, in the order in which things happen: documents become tokens, autograd
 and Adam teach a small transformer to predict each from those before it, and it writes new text.
+All numbers are those of Andrej Karpathy's microgpt.py, "the original", to the last bit.
 
     python microgpt.py                  train on the names in input.txt
     python microgpt.py my_names.txt     train on your own file, one document per line
@@ -30,22 +31,19 @@ if sys.version_info < (3, 9):
 
 
 def read_docs(path: str | Path) -> list[str]:
-    """The non-blank lines of a UTF-8 file ("-": standard input), stripped and normalized to NFC.
-
-    Raises ValueError if it cannot be read, is not UTF-8 or holds no documents.
-    """
-    path, docs = str(path), []
+    """The non-blank lines of a UTF-8 file ("-": standard input), in NFC; ValueError if none."""
+    path, lines = str(path), []
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        for line in data.removeprefix(b"\xef\xbb\xbf").splitlines():  # a byte order mark
-            docs.append(unicodedata.normalize("NFC", line.decode()).strip())
+        for line in data.removeprefix(b"\xef\xbb\xbf").splitlines():  # no byte order mark
+            lines.append(unicodedata.normalize("NFC", line.decode()).strip())
     except OSError as error:
         raise ValueError(f"{path!r}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ValueError(f"{path!r}: line {len(docs) + 1} is not UTF-8") from None
-    if not any(docs):
+        raise ValueError(f"{path!r}: line {len(lines) + 1} is not UTF-8") from None
+    if not any(lines):
         raise ValueError(f"{path!r}: the dataset holds no documents")
-    return [doc for doc in docs if doc]
+    return [line for line in lines if line]
 
 
 # --- Tokenizer ------------------------------------------------------------------------------------
@@ -79,11 +77,11 @@ class Tokenizer:
 
 # --- Autograd -------------------------------------------------------------------------------------
 # Training needs the derivative of one number, the loss, with respect to thousands of parameters.
-# So every scalar is a Value that remembers its children, the Values it was computed from, and its
-# local derivative with respect to each. backward() applies the chain rule to one Value after
-# another, from the loss back to the parameters.
+# So each number on the way is a Value that remembers its children, the Values it was computed from,
+# and how to pass its gradient on to them: as a rule by its local derivative with respect to each.
+# backward() does that for one Value after another, from the loss back to the parameters.
 
-tape: list[Value] = []  # all computed Values, in the order of their making: children come first
+tape: list[Value] = []  # every computed Value, after all of its children
 
 
 def chain_rule(node: Value) -> None:
@@ -98,7 +96,8 @@ class Value:
     """A scalar in the computation graph: its `data`, and the `grad` that backward() computes.
 
     `+ - * /` take Values and numbers, `**` a number. There is one tape, for one thread: what is
-    computed stays on it until `tape.clear()`. Do not change `data` between its use and backward().
+    computed stays on it until `tape.clear()`. Do not change `data`, nor a list that went into dot()
+    or came from softmax(), between its use and backward().
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> c = a * b + a**2
@@ -115,8 +114,8 @@ class Value:
         self.data = data
         self.grad = 0.0
         self._children = children  # none for a leaf, such as a parameter
-        self._local_grads = local_grads  # d(self)/d(child) for each
-        self._backprop = backprop  # passes the gradient on to the children
+        self._local_grads = local_grads  # d(self)/d(child) for each; of dot(), the ys
+        self._backprop = backprop  # passes the gradient on
         if children:
             tape.append(self)
 
@@ -131,7 +130,6 @@ class Value:
     def __pow__(self, n: float) -> Value:
         return Value(self.data**n, (self,), (n * self.data ** (n - 1),))
 
-    # Division multiplies by a power, as in the original: x**-1 and 1 / x differ in the last bit.
     # fmt: off
     def exp(self) -> Value: return Value(math.exp(self.data), (self,), (math.exp(self.data),))
     def log(self) -> Value: return Value(math.log(self.data), (self,), (1 / self.data,))
@@ -140,15 +138,16 @@ class Value:
     def __neg__(self) -> Value: return self * -1
     def __sub__(self, other: Value | float) -> Value: return self + -other
     def __rsub__(self, other: float) -> Value: return -self + other
+    # as in the original: x**-1 and 1 / x can differ in the last bit (numpy's integers want -1.0)
     def __truediv__(self, other: Value | float) -> Value: return self * other**-1.0
     def __rtruediv__(self, other: float) -> Value: return self**-1.0 * other
     def __repr__(self) -> str: return f"Value(data={self.data}, grad={self.grad})"
     # fmt: on
 
     def backward(self) -> None:
-        """Set `v.grad` to d(self)/d(v) for every computed Value v; add that to the grad of leaves.
+        """Set `v.grad` to d(self)/d(v) for every Value v on the tape; add that to it for leaves.
 
-        Leaves, such as parameters, were not computed. RuntimeError if self has left the tape.
+        Leaves, such as parameters, were not computed. Raises RuntimeError if self left the tape.
         """
         if self._children and self not in reversed(tape):
             raise RuntimeError("backward() of a Value that is no longer on the tape")
@@ -177,7 +176,7 @@ def dot_backprop(node: Value) -> None:
 
 
 # --- Settings -------------------------------------------------------------------------------------
-# What can be changed about a run. The options of the command line are made from this list.
+# What can be changed about a run. Each is an option of the command line, and the text its help.
 
 
 @dataclass(frozen=True)
@@ -219,7 +218,7 @@ def parameter_shapes(settings: Settings, vocab_size: int) -> dict[str, tuple[int
     """The name of each matrix, and its n_out and n_in."""
     n_embd = settings.n_embd
     shapes = {
-        "wte": (vocab_size, n_embd),  # token embeddings
+        "wte": (vocab_size, n_embd),  # token embeddings, drawn first
         "wpe": (settings.block_size, n_embd),  # position embeddings
         "lm_head": (vocab_size, n_embd),  # from the last layer to the logits
     }
@@ -240,9 +239,10 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
 
 
 # --- Model ----------------------------------------------------------------------------------------
-# GPT-2 (Radford et al. 2019) with RMSNorm for LayerNorm, ReLU for GeLU, no biases and no final
-# norm. A token becomes a vector, the residual stream, to which every layer adds twice: attention
-# adds what it gathers from the tokens so far, then an MLP what it makes of that.
+# GPT-2 (Radford et al. 2019) with RMSNorm instead of LayerNorm, ReLU instead of GeLU, no biases and
+# no final norm. A token becomes a vector, the residual stream, to which every layer adds twice:
+# attention adds what it gathers from the tokens so far, then an MLP (two matrices with ReLU between
+# them) what it makes of that. In the end come the logits: a score for each token to be the next.
 
 
 def add(x: Vector, y: Vector) -> Vector:
@@ -261,7 +261,7 @@ def rmsnorm(x: Vector) -> Vector:
 
 
 def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
-    """Scores [n], all finite, to probabilities [n] in proportion to exp(score / temperature)."""
+    """Turn finite scores [n] into probabilities [n], in proportion to exp(score / temperature)."""
     scale = temperature**-1
     scaled = [logit.data * scale for logit in logits]
     largest = max(scaled)  # subtracted so that nothing can overflow; the proportions stay
@@ -274,44 +274,42 @@ def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
     inverse = total**-1
 
     def backprop(node: Value) -> None:
-        d_total = 0.0  # the total is in every probability; from the last on, as in the original
-        for e, prob in zip(reversed(exps), reversed(probs)):
-            d_total += -(total**-2) * (e * prob.grad)
+        d_inverse, d_total = -(total**-2), 0.0
+        for e, prob in zip(reversed(exps), reversed(probs)):  # from the last, as in the original
+            d_total += d_inverse * (e * prob.grad)
         for e, prob, logit in zip(exps, probs, logits):
             logit.grad += scale * (e * (inverse * prob.grad + d_total))
 
-    # One node goes backward for all: it is before them on the tape, so its turn comes after theirs.
-    Value(total, logits, (), backprop)
+    Value(total, logits, (), backprop)  # before them on the tape, it acts when all grads are known
     probs = [Value(e * inverse, logits) for e in exps]
     return probs
 
 
-def attention(x: Vector, i: int, state_dict: StateDict, cache: KVCache, n_head: int) -> Vector:
-    """What layer i gathers from all positions so far, for the newest: x [n_embd] to [n_embd].
+def attention(x: Vector, layer: int, state_dict: StateDict, cache: KVCache, n_head: int) -> Vector:
+    """What the newest position gathers from all so far (Vaswani et al. 2017): [n_embd] to [n_embd].
 
-    Each head compares the query of this position with the keys of all, and takes the mean of their
-    values, weighted by the match (Vaswani et al. 2017).
+    Each head takes the mean of their values, weighted by how well its query matches their keys.
     """
     head_dim = len(x) // n_head
     outputs = []
-    for h in range(n_head):  # all of one head before the next: the original's order of gradients
+    for h in range(n_head):  # all of one head, then the next: the original's order of gradients
         rows = slice(h * head_dim, (h + 1) * head_dim)
-        query = linear(x, state_dict[f"layer{i}.attn_wq"][rows])
-        keys, values = cache.setdefault((i, h), ([], []))
-        keys.append(linear(x, state_dict[f"layer{i}.attn_wk"][rows]))
-        values.append(linear(x, state_dict[f"layer{i}.attn_wv"][rows]))
-        weights = softmax([dot(query, key) for key in keys], temperature=head_dim**0.5)
+        query = linear(x, state_dict[f"layer{layer}.attn_wq"][rows])
+        keys, values = cache.setdefault((layer, h), ([], []))
+        keys.append(linear(x, state_dict[f"layer{layer}.attn_wk"][rows]))
+        values.append(linear(x, state_dict[f"layer{layer}.attn_wv"][rows]))
+        scores = [dot(query, key) for key in keys]
+        weights = softmax(scores, temperature=head_dim**0.5)  # as scores grow with head_dim
         outputs += [dot(weights, column) for column in zip(*values)]
-    return linear(outputs, state_dict[f"layer{i}.attn_wo"])
+    return linear(outputs, state_dict[f"layer{layer}.attn_wo"])
 
 
-def mlp(x: Vector, i: int, state_dict: StateDict) -> Vector:
-    """What layer i makes of one position by itself: x [n_embd] to [n_embd]."""
-    hidden = linear(x, state_dict[f"layer{i}.mlp_fc1"])
-    # ReLU sets half of the hidden units to 0. Leaving these out saves half of the next product.
-    on = [j for j, h in enumerate(hidden) if h.data > 0]
+def mlp(x: Vector, layer: int, state_dict: StateDict) -> Vector:
+    """What a layer makes of one position by itself: x [n_embd] to [n_embd]."""
+    hidden = linear(x, state_dict[f"layer{layer}.mlp_fc1"])
+    on = [j for j, h in enumerate(hidden) if h.data > 0]  # ReLU makes half of them 0: left out
     active = [hidden[j] for j in on]
-    return [dot(active, [row[j] for j in on]) for row in state_dict[f"layer{i}.mlp_fc2"]]
+    return [dot(active, [row[j] for j in on]) for row in state_dict[f"layer{layer}.mlp_fc2"]]
 
 
 def gpt(state_dict: StateDict, token_ids: Iterable[int], settings: Settings) -> Iterator[Vector]:
@@ -321,9 +319,9 @@ def gpt(state_dict: StateDict, token_ids: Iterable[int], settings: Settings) -> 
         # The residual stream starts at unit scale. The first layer normalizes again, but only what
         # goes into attention: the stream itself bypasses that.
         x = rmsnorm(add(state_dict["wte"][token_id], position))
-        for i in range(settings.n_layer):
-            x = add(x, attention(rmsnorm(x), i, state_dict, cache, settings.n_head))
-            x = add(x, mlp(rmsnorm(x), i, state_dict))
+        for layer in range(settings.n_layer):
+            x = add(x, attention(rmsnorm(x), layer, state_dict, cache, settings.n_head))
+            x = add(x, mlp(rmsnorm(x), layer, state_dict))
         yield linear(x, state_dict["lm_head"])
 
 
@@ -337,7 +335,8 @@ def document_loss(state_dict: StateDict, token_ids: list[int], settings: Setting
     """The mean cross-entropy, in nats, of up to block_size tokens, each given those before it."""
     losses = []
     for target_id, logits in zip(token_ids[1:], gpt(state_dict, token_ids, settings)):
-        first = len(tape) - len(logits)  # the target's logit first: the original's order again
+        # The target's logit goes before the others on the tape: the original's order of gradients.
+        first = len(tape) - len(logits)
         tape.insert(first, tape.pop(first + target_id))
         losses.append(-softmax(logits)[target_id].log())
     return sum(losses, Value(0.0)) * (1 / len(losses))
@@ -354,18 +353,18 @@ def train(
     # gives the direction, and of the square of its gradient (v), which gives the scale.
     m, v = [0.0] * len(params), [0.0] * len(params)
     beta1, beta2, eps = 0.85, 0.99, 1e-8
-    rest1, rest2 = 1 - beta1, 1 - beta2  # computed once: this saves 4 % of a step
+    rest1, rest2 = 1 - beta1, 1 - beta2  # computed once, not for each parameter
     for step in range(settings.num_steps):
         token_ids = tokenizer.encode(docs[step % len(docs)][: settings.block_size])
         loss = document_loss(state_dict, token_ids, settings)  # forward
         loss.backward()
 
-        lr = settings.lr * (1 - step / settings.num_steps)  # falls linearly to 0
-        bias1 = 1 - beta1 ** (step + 1)  # m and v start at 0, which biases them
+        lr = settings.lr * (1 - step / settings.num_steps)  # falls linearly towards 0
+        bias1 = 1 - beta1 ** (step + 1)  # m and v start at 0, which biases them towards it
         bias2 = 1 - beta2 ** (step + 1)
         for i, p in enumerate(params):
             m[i] = beta1 * m[i] + rest1 * p.grad
-            v[i] = beta2 * v[i] + rest2 * p.grad**2.0  # powers: as in the original, to the last bit
+            v[i] = beta2 * v[i] + rest2 * p.grad**2.0  # powers: products and sqrt() round otherwise
             p.data -= lr * (m[i] / bias1) / ((v[i] / bias2) ** 0.5 + eps)
             p.grad = 0.0
         tape.clear()
@@ -388,11 +387,11 @@ def prompt_ids(prompt: str, tokenizer: Tokenizer, settings: Settings) -> list[in
 def sample(
     state_dict: StateDict, tokenizer: Tokenizer, settings: Settings, rng: Random, prompt: str = ""
 ) -> str:
-    """A new document of at most block_size characters, which begins with the prompt."""
+    """A new document of up to block_size characters; ValueError if the prompt cannot begin one."""
     start = len(tape)
     token_ids = prompt_ids(prompt, tokenizer, settings)
     for pos_id, logits in enumerate(gpt(state_dict, token_ids, settings)):
-        if pos_id + 1 == len(token_ids):  # the model has read all there is: draw the next token
+        if pos_id + 1 == len(token_ids):  # all is read: draw a token, which gpt() will read next
             probs = [prob.data for prob in softmax(logits, settings.temperature)]
             token_ids += rng.choices(range(tokenizer.vocab_size), weights=probs)
             if token_ids[-1] == tokenizer.bos:
@@ -411,7 +410,7 @@ def run(docs: Iterable[str], settings: Settings, prompt: str = "") -> StateDict:
 
     Raises ValueError if docs or prompt cannot be used, and FloatingPointError on divergence.
     """
-    docs = [] if isinstance(docs, str) else list(docs)
+    docs = [] if isinstance(docs, str) else list(docs)  # one text is not a list of them
     if not docs:
         raise ValueError("docs must be a list of at least one text")
     rng = Random(settings.seed)
@@ -428,8 +427,7 @@ def run(docs: Iterable[str], settings: Settings, prompt: str = "") -> StateDict:
         for step, loss in enumerate(train(state_dict, tokenizer, docs, settings), 1):
             print(f"step {step:4} / {settings.num_steps:4} | loss {loss:.4f}", end="\r", flush=True)
     except (ArithmeticError, ValueError) as error:  # too large a number, or the log of 0
-        text = f"training diverged after step {step} ({error}): try a lower learning rate"
-        raise FloatingPointError(text) from error
+        raise FloatingPointError(f"training diverged after step {step}: {error}") from error
     print("\n--- inference (new, hallucinated names) ---", flush=True)
     for i in range(1, settings.num_samples + 1):
         print(f"sample {i:2}: {sample(state_dict, tokenizer, settings, rng, prompt)}", flush=True)
@@ -445,12 +443,12 @@ __version__ = "4.0.0"
 
 
 def default_dataset() -> Path:
-    """input.txt in the current folder, else beside this file, else downloaded, verified, whole."""
+    """Find input.txt here or beside the script, else download it; ValueError if that fails."""
     here = Path("input.txt")
     for path in (here, Path(sys.argv[0]).resolve().with_name("input.txt")):
         if path.exists():
             return path
-    import hashlib  # seldom needed, and larger than everything else here
+    import hashlib  # seldom needed, and slow to import
     import tempfile
     import urllib.request
 
@@ -472,29 +470,27 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command line. Exits with 1 after an error, 2 after wrong usage, 130 after Ctrl-C."""
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw, allow_abbrev=False)
-    text = "UTF-8 text, or - for standard input (default: input.txt)"
-    parser.add_argument("dataset", nargs="?", metavar="DATASET", help=text)
+    parser.add_argument("dataset", nargs="?", metavar="DATASET", help="a file, or - for stdin")
     parser.set_defaults(**vars(Settings()))
     for name, hint in typing.get_type_hints(Settings, include_extras=True).items():
         text = f"{hint.__metadata__[0]} (default: %(default)s)"
         parser.add_argument(f"--{name}", type=hint.__origin__, metavar="N", help=text)
     parser.add_argument("--prompt", default="", metavar="TEXT", help="beginning of every sample")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    options = vars(parser.parse_args(argv))
-    if [] in options.values():  # what "--seed=--" means to Python before 3.13
+    args = parser.parse_args(argv)
+    if [] in vars(args).values():  # what "--seed=--" is to Python before 3.13
         parser.error("expected a value")
-    dataset, prompt = options.pop("dataset"), options.pop("prompt")
     if hasattr(sys.stdout, "reconfigure"):  # not in a notebook
         sys.stdout.reconfigure(errors="backslashreplace")
     if sys.implementation.name == "cpython":
         gc.disable()  # a graph has no cycles: reference counts are enough to free it
     try:
-        settings = Settings(**options)
-        docs = read_docs(default_dataset() if dataset is None else dataset)
+        settings = Settings(**{name: getattr(args, name) for name in vars(Settings())})
+        docs = read_docs(default_dataset() if args.dataset is None else args.dataset)
         cut = sum(len(doc) >= settings.block_size for doc in docs)
         if cut:
-            print(f"warning: {cut} of {len(docs)} documents are cut to block_size", file=sys.stderr)
-        run(docs, settings, unicodedata.normalize("NFC", prompt))
+            print(f"warning: {cut} of {len(docs)} documents exceed block_size", file=sys.stderr)
+        run(docs, settings, unicodedata.normalize("NFC", args.prompt))
     except KeyboardInterrupt:
         parser.exit(130, "\n")
     except OSError as error:  # standard output cannot be written
@@ -504,5 +500,5 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f"{parser.prog}: error: {error}")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # in a notebook's cell the arguments are the kernel's, not ours
     main([] if "get_ipython" in globals() else None)

@@ -3,33 +3,32 @@
 import gc
 import io
 import os
-import signal
+import random
 import subprocess
 import sys
 import tempfile
-import threading
 import unittest
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
 import microgpt
 
 # Whoever runs the tests may have these set; the program is to be seen as it is without them.
-for name in ("PYTHONUNBUFFERED", "PYTHONIOENCODING", "PYTHONUTF8", "PYTHONHASHSEED"):
-    os.environ.pop(name, None)
+for name in list(os.environ):
+    if name.startswith("PYTHON") or name in ("COLUMNS", "FORCE_COLOR"):
+        del os.environ[name]
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = str(ROOT / "microgpt.py")
 KOREAN_NAMES = ROOT / "tests" / "data" / "korean_names.txt"
+NAMES = ["anna", "bob", "carla", "dora", "ed", "xenophon", "abcdabcdabcd", "o"]
+SHORT = ("--num_steps=2", "--num_samples=2", "--n_embd=4", "--n_head=2")
 
 # The dataset of the published run, if it is here: that takes no network.
-NAMES_FILE = ROOT.parent / "shared" / "data" / "names.txt"
-if "MICROGPT_NAMES" in os.environ:
-    NAMES_FILE = Path(os.environ["MICROGPT_NAMES"])
-elif not NAMES_FILE.exists():
-    NAMES_FILE = None
+NAMES_FILE = Path(os.environ.get("MICROGPT_NAMES") or ROOT.parent / "shared/data/names.txt")
 needs_names = unittest.skipUnless(
-    NAMES_FILE, "no names of the published run: set MICROGPT_NAMES, or run `task check:published`"
+    NAMES_FILE.exists(), "no names of the published run: see `task check:published`"
 )
 not_root = unittest.skipIf(
     getattr(os, "getuid", lambda: 0)() == 0, "root, or Windows: every file can be used"
@@ -37,39 +36,48 @@ not_root = unittest.skipIf(
 
 
 class InFolder(unittest.TestCase):
-    """Tests with an empty folder for each, self.folder, and processes that end with the test."""
+    """Tests that have an empty folder each, which is the current one: self.folder."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
 
-    def start(self, *args, code=None, **kwargs):
-        """Start microgpt.py, or some code; after 9 seconds its output ends, as it is killed."""
-        if os.name != "nt":  # a shell in the background may have it ignore Ctrl-C
-            kwargs["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-        kwargs.setdefault("stdin", subprocess.DEVNULL)
-        process = subprocess.Popen(command(*args, code=code), **{**PIPES, **kwargs})
-        self.addCleanup(process.communicate)
-        self.addCleanup(process.kill)
-        watchdog = threading.Timer(9, process.kill)
-        watchdog.start()
-        self.addCleanup(watchdog.cancel)
-        return process
+    def file(self, data, name="docs.txt"):
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
 
 
-PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+def parameters(state_dict):
+    """By name and place, the parameters of a model."""
+    return {
+        f"{name}[{i}][{j}]": p
+        for name, matrix in state_dict.items()
+        for i, row in enumerate(matrix)
+        for j, p in enumerate(row)
+    }
 
 
-def command(*args, code=None):
-    return [sys.executable, *([PROGRAM] if code is None else ["-c", code]), *map(str, args)]
+def start(docs, **settings):
+    """What run() has before training: state dict, tokenizer, shuffled documents, settings, rng."""
+    settings = microgpt.Settings(**settings)
+    rng = random.Random(settings.seed)
+    docs = list(docs)
+    rng.shuffle(docs)
+    tokenizer = microgpt.Tokenizer(docs)
+    state_dict = microgpt.init_state_dict(settings, tokenizer.vocab_size, rng)
+    return state_dict, tokenizer, docs, settings, rng
 
 
-def run(*args, code=None, env=None, **kwargs):
-    """Run microgpt.py as a user would, or some code; stdout and stderr are bytes."""
-    kwargs.setdefault("input", b"")
+def process(*args, code=None, env=None, **kwargs):
+    """Run microgpt.py, or some code, as a process; stdout and stderr are bytes."""
+    kwargs = {"input": b"", "timeout": 60, **kwargs}
+    command = [sys.executable, *([PROGRAM] if code is None else ["-c", code]), *map(str, args)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
-    return subprocess.run(command(*args, code=code), **PIPES, env=env, timeout=120, **kwargs)
+    return subprocess.run(command, capture_output=True, env=env, **kwargs)
 
 
 def call(*args, stdin=b""):
@@ -81,12 +89,24 @@ def call(*args, stdin=b""):
         "stderr": io.TextIOWrapper(err, "utf-8", "backslashreplace", newline="\n"),
     }
     try:
-        with mock.patch.multiple(sys, argv=[PROGRAM], **streams):
+        short = mock.patch.object(microgpt, "train", partial(watched_training, most=30))
+        with short, mock.patch.multiple(sys, argv=[PROGRAM], **streams):
             microgpt.main([*map(str, args)])
     except SystemExit as stop:
         code = stop.code
     finally:
         gc.enable()  # which main() leaves disabled
-    streams["stdout"].flush()
-    streams["stderr"].flush()
+    if isinstance(code, str):  # a message, as sys.exit() takes it
+        err.write(f"{code}\n".encode())
+        code = 1
+    for stream in ("stdout", "stderr"):
+        streams[stream].flush()
     return code, out.getvalue().decode(), err.getvalue().decode()
+
+
+def watched_training(*args, train=microgpt.train, most=1010):
+    """train(), but a program that never ends, or keeps its graphs, is told so at once."""
+    for step, loss in enumerate(train(*args), 1):
+        if step > most or microgpt.tape:
+            raise AssertionError(f"step {step}: {len(microgpt.tape)} Values are on the tape")
+        yield loss

@@ -1,113 +1,130 @@
-"""Does sampling follow the softmax at its temperature, and start with the prompt?
+"""Does a sample begin with its prompt, follow its temperature, and end in time?
 
-Against the probabilities of formulas.py, by chi-square.
+What is drawn for a temperature, a seed or a prompt is what the naive program draws:
+test_same_numbers.
 """
 
 import contextlib
+import dataclasses
 import io
 import random
 import unittest
-from collections import Counter
+from unittest import mock
 
 import microgpt
-from microgpt import Settings, Tokenizer, init_state_dict, sample
-from tests import formulas
+from microgpt import Settings, Tokenizer, sample
+from tests import start
 
 SMALL = {"n_embd": 4, "n_head": 2, "block_size": 4}
 
 
-def model(**settings):
-    """Settings, a tokenizer of five tokens, and a random model that has strong opinions."""
-    settings = Settings(**{**SMALL, "block_size": 3, **settings})
-    tokenizer = Tokenizer(["abcd"])
-    state_dict = init_state_dict(settings, tokenizer.vocab_size, random.Random(7))
-    for row in state_dict["lm_head"]:
-        for p in row:
-            p.data *= 12
-    return state_dict, tokenizer, settings
-
-
-def probabilities(state_dict, settings, tokens):
-    """What the formulas say about the token that comes after these."""
-    weights = {n: [[p.data for p in row] for row in m] for n, m in state_dict.items()}
-    logits = formulas.logits(vars(settings), weights, tokens)[-1]
-    return formulas.softmax([logit / settings.temperature for logit in logits])
-
-
-class TheDraws(unittest.TestCase):
-    def chi_square(self, draws, probs):
-        """For the characters that were drawn ("": the end): above 18.5 once in a thousand times."""
-        counts, n = Counter(draws), len(draws)
-        return sum(
-            (counts[char] - n * p) ** 2 / (n * p)
-            for char, p in zip(["a", "b", "c", "d", ""], probs)
-        )
-
-    def test_follow_the_probabilities(self):
-        """Of the first character, and of one after a prompt."""
-        for temperature in (0.5, 2.0):
-            state_dict, tokenizer, settings = model(temperature=temperature)
-            rng = random.Random(8)
-            texts = [sample(state_dict, tokenizer, settings, rng) for _ in range(400)]
-            first = [text[:1] for text in texts]
-            right = probabilities(state_dict, settings, [tokenizer.bos])
-            self.assertLess(self.chi_square(first, right), 18.5)
-            # with the probabilities of another temperature, the same bound does not hold
-            other = Settings(**{**vars(settings), "temperature": temperature * 2})
-            wrong = probabilities(state_dict, other, [tokenizer.bos])
-            self.assertGreater(self.chi_square(first, wrong), 18.5)
-
-            texts = [sample(state_dict, tokenizer, settings, rng, "dc") for _ in range(400)]
-            self.assertEqual({text[:2] for text in texts}, {"dc"})
-            probs = probabilities(state_dict, settings, tokenizer.encode("dc")[:3])
-            self.assertLess(self.chi_square([text[2:] for text in texts], probs), 18.5)
-
-    def test_towards_temperature_zero_are_the_most_likely(self):
-        state_dict, tokenizer, settings = model(temperature=1.0)
-        tokens = [tokenizer.bos]
-        while len(tokens) == 1 or (tokens[-1] != tokenizer.bos and len(tokens) <= 3):
-            probs = probabilities(state_dict, settings, tokens)
-            tokens.append(probs.index(max(probs)))
+class Samples(unittest.TestCase):
+    def test_are_the_likeliest_where_the_temperature_is_low(self):
+        state_dict, tokenizer, _, settings, _ = start(["abcd"], **SMALL)
+        for p in (p for row in state_dict["lm_head"] for p in row):
+            p.data *= 12  # strong opinions
+        token_ids = [tokenizer.bos]
+        for logits in microgpt.gpt(state_dict, token_ids, settings):
+            likeliest = max(logits, key=lambda logit: logit.data)
+            token_ids.append(logits.index(likeliest))
+            if token_ids[-1] == tokenizer.bos:
+                break
+        microgpt.tape.clear()
         for temperature in (1e-3, 1e-9, 1e-300):
-            cold = Settings(**{**vars(settings), "temperature": temperature})
+            cold = dataclasses.replace(settings, temperature=temperature)
             for seed in range(5):
                 text = sample(state_dict, tokenizer, cold, random.Random(seed))
-                self.assertEqual(text, tokenizer.decode(tokens))
+                self.assertEqual(text, tokenizer.decode(token_ids))
 
-    def test_one_for_each_token_that_is_not_of_the_prompt(self):
-        state_dict, tokenizer, settings = model(temperature=50.0)
-        for prompt, lengths in (("", {0, 1, 2, 3}), ("ab", {2, 3})):
+    def test_draw_once_for_each_token_that_is_not_of_the_prompt(self):
+        state_dict, tokenizer, _, settings, _ = start(["abcd"], **SMALL, temperature=50.0)
+        for prompt, lengths in (("", {0, 1, 2, 3, 4}), ("abc", {3, 4})):
             seen = set()
-            for seed in range(100):
+            for seed in range(60):
                 rng, same = random.Random(seed), random.Random(seed)
                 text = sample(state_dict, tokenizer, settings, rng, prompt)
+                self.assertTrue(text.startswith(prompt))
                 seen.add(len(text))
                 for _ in range(min(len(text) + 1, settings.block_size) - len(prompt)):
                     same.random()
                 self.assertEqual(rng.getstate(), same.getstate())
             self.assertEqual(seen, lengths)
 
-    def test_a_prompt_with_an_unknown_character(self):
-        with self.assertRaises(ValueError):
-            sample(*model(), random.Random(1), "ax")
+    def test_refuse_a_prompt_that_no_document_can_begin_with(self):
+        model = start(["abcd"], **SMALL)
+        for prompt, words in (("ax", "'x'"), ("abcd", "block_size"), ("abcda", "block_size")):
+            with self.assertRaisesRegex(ValueError, words):
+                sample(model[0], model[1], model[3], random.Random(1), prompt)
+
+    def test_of_a_model_that_diverged_are_an_error(self):
+        state_dict, tokenizer, _, settings, rng = start(["abcd"], **SMALL)
+        for value in (float("nan"), float("inf")):
+            state_dict["lm_head"][2][0].data = value
+            with self.assertRaises(FloatingPointError):
+                sample(state_dict, tokenizer, settings, rng)
+            microgpt.tape.clear()
 
 
-class TheRun(unittest.TestCase):
-    def test_it_returns_the_trained_parameters(self):
+class Run(unittest.TestCase):
+    def run_silently(self, *args):
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            try:
+                return microgpt.run(*args)
+            finally:
+                self.output = out.getvalue()
+
+    def test_returns_the_trained_parameters(self):
         settings = Settings(**SMALL, num_steps=300, lr=0.1, temperature=0.01)
-        with contextlib.redirect_stdout(io.StringIO()):
-            state_dict = microgpt.run(["abc", "cab"], settings)
+        state_dict = self.run_silently(["abc", "cab"], settings)
         text = sample(state_dict, Tokenizer(["abc"]), settings, random.Random(1), "ca")
         self.assertEqual(text, "cab")
 
-    def test_what_cannot_be_used_is_refused_before_any_work(self):
-        for docs, prompt, message in (
-            (["abc"], "x", "prompt 'x' "),
-            (["abc"], "abca", "prompt 'abca' "),
-            ([], "", "list of at least one document"),
-            ("text", "", "list of at least one document"),
+    def test_takes_any_iterable_of_texts_and_leaves_it_alone(self):
+        class Series:
+            """As of pandas: it has a length, but is neither true nor false."""
+
+            def __iter__(self):
+                return iter(docs)
+
+            def __len__(self):
+                return len(docs)
+
+            def __bool__(self):
+                raise ValueError("The truth value of a Series is ambiguous.")
+
+        docs, settings = ["ab", "c", "ba"], Settings(**SMALL, num_steps=2)
+        self.run_silently(docs, settings)
+        expected = self.output
+        self.assertEqual(docs, ["ab", "c", "ba"])
+        for others in (tuple(docs), (doc for doc in docs), dict.fromkeys(docs), Series()):
+            self.run_silently(others, settings)
+            self.assertEqual(self.output, expected)
+
+    def test_refuses_what_cannot_be_used_before_any_work(self):
+        for docs, prompt in (
+            (["abc"], "x"),
+            (["abc"], "abca"),
+            ([], ""),
+            ((doc for doc in []), ""),
+            ("text", ""),
         ):
-            out, refused = io.StringIO(), self.assertRaisesRegex(ValueError, message)
-            with refused, contextlib.redirect_stdout(out):
-                microgpt.run(docs, Settings(**SMALL), prompt)
-            self.assertEqual(out.getvalue(), "")
+            self.assertRaises(ValueError, self.run_silently, docs, Settings(**SMALL), prompt)
+            self.assertEqual(self.output, "")
+
+    def test_tells_the_counts_before_it_makes_the_parameters(self):
+        def out_of_memory(*args):
+            raise MemoryError
+
+        with mock.patch.object(microgpt, "init_state_dict", out_of_memory):
+            self.assertRaises(MemoryError, self.run_silently, ["abc"], Settings(**SMALL))
+        self.assertEqual(self.output, "num docs: 1\nvocab size: 4\nnum params: 240\n")
+
+
+class SettingsOfARun(unittest.TestCase):
+    def test_are_checked_and_cannot_be_changed(self):
+        settings = Settings(n_embd=12)
+        for name in ("n_head", "nlayer"):
+            with self.assertRaises((AttributeError, TypeError)):
+                setattr(settings, name, 3)
+        self.assertEqual(dataclasses.replace(settings, n_head=3), Settings(n_embd=12, n_head=3))
+        self.assertRaises(ValueError, dataclasses.replace, settings, n_head=5)

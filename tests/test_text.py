@@ -10,30 +10,28 @@ from tests import KOREAN_NAMES, ROOT, InFolder
 
 class Documents(InFolder):
     def docs(self, data):
-        path = self.folder / "docs.txt"
-        path.write_bytes(data)
-        return read_docs(path)
+        return read_docs(self.file(data))
 
-    def test_one_for_each_line_that_is_not_blank(self):
+    def test_are_the_lines_that_are_not_blank(self):
         for text, docs in (
             ("\n anna \n\n \t\nbob lee\t\n\n", ["anna", "bob lee"]),
             ("anna", ["anna"]),
             ("b\na\nb\n", ["b", "a", "b"]),  # repeated
             ("a\r\nb\rc\nd", ["a", "b", "c", "d"]),  # line ends of every system, and no others
             *[(f"a{end}b", [f"a{end}b"]) for end in "\x00\x0b\x0c\x1c\x85\u2028"],
-            ("\ufeffanna\nbob", ["anna", "bob"]),  # a byte order mark
+            ("\ufeffanna\n\ufeffbob", ["anna", "\ufeffbob"]),  # a byte order mark, and no mark
             ("\u1100\u1161e\u0301", ["\uac00\u00e9"]),  # decomposed, composed
             ("\ufb01x \u2460 \uff41", ["\ufb01x \u2460 \uff41"]),  # NFKC would change these
         ):
             with self.subTest(text):
                 self.assertEqual(self.docs(text.encode()), docs)
 
-    def test_no_documents(self):
+    def test_there_are_none(self):
         for data in (b"", b"\n\r\n \t\n", b"\xef\xbb\xbf", "\u3000\n".encode()):
-            with self.subTest(data), self.assertRaisesRegex(ValueError, "holds no documents"):
+            with self.subTest(data), self.assertRaisesRegex(ValueError, "no documents"):
                 self.docs(data)
 
-    def test_the_line_that_is_not_utf_8(self):
+    def test_the_line_that_is_not_utf_8_is_named(self):
         for data, line in (
             (b"\xff", 1),
             (b"a\n\xc3", 2),
@@ -46,22 +44,22 @@ class Documents(InFolder):
 
 
 class Tokens(unittest.TestCase):
-    def test_ids_are_the_places_of_the_sorted_characters_and_bos_comes_last(self):
+    def test_are_the_places_of_the_sorted_characters_and_bos(self):
         tokenizer = Tokenizer(["bob", "anna"])
         self.assertEqual(tokenizer.chars, ["a", "b", "n", "o"])
         self.assertEqual((tokenizer.bos, tokenizer.vocab_size), (4, 5))
         self.assertEqual(tokenizer.encode("bob"), [4, 1, 3, 1, 4])
         self.assertEqual(tokenizer.encode(""), [4, 4])
 
-    def test_there_and_back(self):
-        docs = ["새벽", "été", "a b", "日本", "\U0001f600", "\x00"]
+    def test_are_decoded_without_bos(self):
+        docs = ["새벽", "été", "a b", "\U0001f600", "\x00", ""]
         tokenizer = Tokenizer(docs)
         for doc in docs:
-            self.assertEqual(len(tokenizer.encode(doc)), len(doc) + 2)
             self.assertEqual(tokenizer.decode(tokenizer.encode(doc)), doc)
+        self.assertEqual(tokenizer.decode([0]), "\x00")
 
-    def test_unknown_character(self):
-        with self.assertRaises(ValueError):
+    def test_an_unknown_character_is_named(self):
+        with self.assertRaisesRegex(ValueError, "'d'"):
             Tokenizer(["abc"]).encode("abd")
 
 
@@ -72,7 +70,7 @@ class OurDatasets(unittest.TestCase):
         self.assertEqual(len(set(docs)), len(docs))
         return docs, set("".join(docs))
 
-    def test_names(self):
+    def test_input_txt(self):
         docs, chars = self.docs(ROOT / "input.txt")
         self.assertGreaterEqual(len(docs), 4000)
         self.assertEqual(chars, set(string.ascii_lowercase))
