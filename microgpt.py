@@ -120,12 +120,14 @@ class Value:
             tape.append(self)
 
     def __add__(self, other: Value | float) -> Value:
-        other = other if isinstance(other, Value) else Value(other)
-        return Value(self.data + other.data, (self, other), (1.0, 1.0))
+        if isinstance(other, Value):
+            return Value(self.data + other.data, (self, other), (1.0, 1.0))
+        return Value(self.data + other, (self,), (1.0,))
 
     def __mul__(self, other: Value | float) -> Value:
-        other = other if isinstance(other, Value) else Value(other)
-        return Value(self.data * other.data, (self, other), (other.data, self.data))
+        if isinstance(other, Value):
+            return Value(self.data * other.data, (self, other), (other.data, self.data))
+        return Value(self.data * other, (self,), (other,))
 
     def __pow__(self, n: float) -> Value:
         return Value(self.data**n, (self,), (n * self.data ** (n - 1),))
@@ -145,7 +147,7 @@ class Value:
     # fmt: on
 
     def backward(self) -> None:
-        """Set `v.grad` to d(self)/d(v) for every Value v on the tape; add that to it for leaves.
+        """Set `v.grad` to d(self)/d(v) for every computed Value v; for leaves, add it to `v.grad`.
 
         Leaves, such as parameters, were not computed. Raises RuntimeError if self left the tape.
         """
@@ -211,14 +213,13 @@ class Settings:
 Vector = list[Value]  # [n]
 Matrix = list[Vector]  # [n_out][n_in]: a row for each output
 StateDict = dict[str, Matrix]
-KVCache = dict[tuple[int, int], tuple[Matrix, Matrix]]  # (layer, head): keys and values so far
 
 
 def parameter_shapes(settings: Settings, vocab_size: int) -> dict[str, tuple[int, int]]:
-    """The name of each matrix, and its n_out and n_in."""
+    """n_out and n_in of each matrix, by name, in the order in which they are drawn."""
     n_embd = settings.n_embd
     shapes = {
-        "wte": (vocab_size, n_embd),  # token embeddings, drawn first
+        "wte": (vocab_size, n_embd),  # token embeddings
         "wpe": (settings.block_size, n_embd),  # position embeddings
         "lm_head": (vocab_size, n_embd),  # from the last layer to the logits
     }
@@ -280,15 +281,18 @@ def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
         for e, prob, logit in zip(exps, probs, logits):
             logit.grad += scale * (e * (inverse * prob.grad + d_total))
 
-    Value(total, logits, (), backprop)  # before them on the tape, it acts when all grads are known
+    Value(
+        total, logits, (), backprop
+    )  # before probs on the tape: by its turn, their grads are known
     probs = [Value(e * inverse, logits) for e in exps]
     return probs
 
 
-def attention(x: Vector, layer: int, state_dict: StateDict, cache: KVCache, n_head: int) -> Vector:
+def attention(x: Vector, layer: int, state_dict: StateDict, cache: Any, n_head: int) -> Vector:
     """What the newest position gathers from all so far (Vaswani et al. 2017): [n_embd] to [n_embd].
 
-    Each head takes the mean of their values, weighted by how well its query matches their keys.
+    Each head takes the mean of their values, weighted by how well its query matches their keys. The
+    match grows with the root of head_dim, which is why it is divided by that.
     """
     head_dim = len(x) // n_head
     outputs = []
@@ -298,8 +302,7 @@ def attention(x: Vector, layer: int, state_dict: StateDict, cache: KVCache, n_he
         keys, values = cache.setdefault((layer, h), ([], []))
         keys.append(linear(x, state_dict[f"layer{layer}.attn_wk"][rows]))
         values.append(linear(x, state_dict[f"layer{layer}.attn_wv"][rows]))
-        scores = [dot(query, key) for key in keys]
-        weights = softmax(scores, temperature=head_dim**0.5)  # as scores grow with head_dim
+        weights = softmax([dot(query, key) for key in keys], temperature=head_dim**0.5)
         outputs += [dot(weights, column) for column in zip(*values)]
     return linear(outputs, state_dict[f"layer{layer}.attn_wo"])
 
@@ -307,17 +310,16 @@ def attention(x: Vector, layer: int, state_dict: StateDict, cache: KVCache, n_he
 def mlp(x: Vector, layer: int, state_dict: StateDict) -> Vector:
     """What a layer makes of one position by itself: x [n_embd] to [n_embd]."""
     hidden = linear(x, state_dict[f"layer{layer}.mlp_fc1"])
-    on = [j for j, h in enumerate(hidden) if h.data > 0]  # ReLU makes half of them 0: left out
+    on = [j for j, h in enumerate(hidden) if h.data > 0]  # ReLU sets the others to 0
     active = [hidden[j] for j in on]
     return [dot(active, [row[j] for j in on]) for row in state_dict[f"layer{layer}.mlp_fc2"]]
 
 
 def gpt(state_dict: StateDict, token_ids: Iterable[int], settings: Settings) -> Iterator[Vector]:
     """Read up to block_size tokens; after each, yield the logits [vocab_size] of the next one."""
-    cache: KVCache = {}
+    cache: dict[Any, Any] = {}  # (layer, head): the keys and the values of all positions so far
     for token_id, position in zip(token_ids, state_dict["wpe"]):
-        # The residual stream starts at unit scale. The first layer normalizes again, but only what
-        # goes into attention: the stream itself bypasses that.
+        # Normalized before the first layer does it again: that one is bypassed by the stream itself.
         x = rmsnorm(add(state_dict["wte"][token_id], position))
         for layer in range(settings.n_layer):
             x = add(x, attention(rmsnorm(x), layer, state_dict, cache, settings.n_head))
