@@ -281,9 +281,7 @@ def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
         for e, prob, logit in zip(exps, probs, logits):
             logit.grad += scale * (e * (inverse * prob.grad + d_total))
 
-    Value(
-        total, logits, (), backprop
-    )  # before probs on the tape: by its turn, their grads are known
+    Value(total, logits, (), backprop)  # before probs on the tape, so its turn comes after theirs
     probs = [Value(e * inverse, logits) for e in exps]
     return probs
 
@@ -319,7 +317,7 @@ def gpt(state_dict: StateDict, token_ids: Iterable[int], settings: Settings) -> 
     """Read up to block_size tokens; after each, yield the logits [vocab_size] of the next one."""
     cache: dict[Any, Any] = {}  # (layer, head): the keys and the values of all positions so far
     for token_id, position in zip(token_ids, state_dict["wpe"]):
-        # Normalized before the first layer does it again: that one is bypassed by the stream itself.
+        # Normalized although the first layer normalizes again: the stream itself bypasses that.
         x = rmsnorm(add(state_dict["wte"][token_id], position))
         for layer in range(settings.n_layer):
             x = add(x, attention(rmsnorm(x), layer, state_dict, cache, settings.n_head))
