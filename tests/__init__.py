@@ -96,8 +96,8 @@ def call(*args, stdin=b""):
         code = stop.code
     finally:
         gc.enable()  # which main() leaves disabled
-    if isinstance(code, str):  # a message, as sys.exit() takes it
-        err.write(f"{code}\n".encode())
+    if isinstance(code, str):  # a message, which Python itself would write to stderr
+        streams["stderr"].write(f"{code}\n")
         code = 1
     for stream in ("stdout", "stderr"):
         streams[stream].flush()

@@ -1,6 +1,6 @@
-"""How fast is it? Measures microgpt.py by itself and against any script that prints the same lines.
+"""How fast is it? Measures microgpt.py against any script that prints the same lines.
 
-    python tests/benchmark.py                        against the naive program, and a step's parts
+    python tests/benchmark.py                        against the naive program
     python tests/benchmark.py --against SCRIPT.py    against the original, a fork, an older version
 
 Two scripts take turns in fresh processes, each in a folder with the dataset as input.txt, and are
@@ -10,7 +10,6 @@ outputs differ as far as both go, or if a script fails.
 """
 
 import argparse
-import gc
 import os
 import platform
 import re
@@ -20,15 +19,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from random import Random
 from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
-import microgpt  # noqa: E402
 
 
-def run(script, dataset, steps):
+def measure(script, dataset, steps):
     """The output of a script up to that many steps, or to its end; and the ms for each step."""
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryDirectory() as folder:
@@ -53,11 +49,11 @@ def run(script, dataset, steps):
 
 def compare(script, dataset, steps, rounds):
     """Run both programs alternately, print medians, and say whether they wrote the same."""
-    print(f"\nTraining on {dataset.name}, {steps} steps, {rounds} rounds, alternating: ms per step")
+    print(f"Training on {dataset.name}, {steps} steps, {rounds} rounds, alternating: ms per step")
     taken, difference = [], None
     for _ in range(rounds):
-        ours, our_ms = run(ROOT / "microgpt.py", dataset, steps)
-        theirs, their_ms = run(script, dataset, steps)
+        ours, our_ms = measure(ROOT / "microgpt.py", dataset, steps)
+        theirs, their_ms = measure(script, dataset, steps)
         taken.append((our_ms, their_ms, their_ms / our_ms))
         length = min(len(ours), len(theirs))
         lines = (re.split(rb"\r?\n|\r", out[:length]) for out in (ours, theirs))
@@ -72,37 +68,11 @@ def compare(script, dataset, steps, rounds):
     return not difference
 
 
-def parts(docs, steps):
-    """Print the medians of the parts of a training step, in ms, and of the nodes of its graph."""
-    settings = microgpt.Settings(num_steps=steps)
-    tokenizer = microgpt.Tokenizer(docs)
-    state_dict = microgpt.init_state_dict(settings, tokenizer.vocab_size, Random(42))
-    training = microgpt.train(state_dict, tokenizer, docs, settings)
-    rows, clock = [], time.perf_counter
-    for step in range(steps):
-        times = [clock()]
-        next(training)
-        times.append(clock())
-        tokens = tokenizer.encode(docs[step % len(docs)][: settings.block_size])
-        loss = microgpt.document_loss(state_dict, tokens, settings)
-        times.append(clock())
-        loss.backward()
-        times.append(clock())
-        nodes = len(microgpt.tape)
-        del loss
-        microgpt.tape.clear()
-        times.append(clock())
-        rows.append([*((b - a) * 1e3 for a, b in zip(times, times[1:])), nodes])
-    print("\nOne training step, in ms, and its parts:")
-    names = ("the whole step", "forward", "backward", "freeing the graph", "nodes of the graph")
-    for name, numbers in zip(names, zip(*rows)):
-        print(f"  {name:<28}{median(numbers):9.2f}")
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("dataset", nargs="?", type=Path, default=ROOT / "input.txt")
-    parser.add_argument("--against", type=Path, metavar="SCRIPT", help="only compare, with this")
+    naive = ROOT / "tests" / "naive_program.py"
+    parser.add_argument("--against", type=Path, metavar="SCRIPT", default=naive)
     parser.add_argument("--steps", type=int, default=30, help="steps after which both are stopped")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the comparison")
     args = parser.parse_args()
@@ -111,12 +81,7 @@ def main():
     system = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     print(f"{platform.python_implementation()} {platform.python_version()}, {system}")
     try:
-        if not args.against:
-            if platform.python_implementation() == "CPython":
-                gc.disable()  # as main() does
-            parts(microgpt.read_docs(args.dataset), args.steps)
-        script = args.against or ROOT / "tests" / "naive_program.py"
-        same = compare(script, args.dataset, args.steps, args.rounds)
+        same = compare(args.against, args.dataset, args.steps, args.rounds)
     except (OSError, ValueError) as error:
         return str(error)
     return 0 if same else 1
