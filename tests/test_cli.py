@@ -23,7 +23,7 @@ from tests import KOREAN_NAMES, PROGRAM, ROOT, SHORT, InFolder, call, not_root, 
 
 class CommandLine(InFolder):
     def assertFails(self, result, *words):
-        """No output, and on stderr one line with the words in it; with exit code 2 after a usage."""
+        """Exit code 1 and nothing but one line, with the words in it; or 2, after the usage."""
         code, out, err = result
         usage, program, message = err.rpartition("microgpt.py: error: ")
         self.assertEqual((out, bool(program), message.count("\n")), ("", True, 1), err)
@@ -287,14 +287,16 @@ class Interruptions(CommandLine):
         self.assertIn(b"| loss ", process.stdout.read(100))
         process.send_signal(signal.SIGINT)
         self.assertEqual((process.stderr.read(), process.wait()), (b"\n", 130))
-        process = self.start(code=f"""
+        process = self.start(
+            code=f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
 import microgpt
 read_docs = microgpt.read_docs
 microgpt.read_docs = lambda path: print("now", flush=True) or read_docs(path)
 microgpt.main(["-"])
-""")
+"""
+        )
         self.assertEqual(process.stdout.readline(), b"now\n")
         process.send_signal(signal.SIGINT)
         self.assertEqual((process.stderr.read(), process.wait()), (b"\n", 130))

@@ -75,29 +75,13 @@ class Operators(Graph):
             result.backward()
             self.assertEqual((result.data, a.grad), (0.0, slope))
 
-    def test_refuse_numbers_that_have_no_result_or_no_derivative(self):
-        for action in (
-            lambda: Value(1.0) / 0,
-            lambda: 1 / Value(0.0),
-            lambda: Value(0.0) ** 0.5,
-            lambda: Value(0.0).log(),
-            lambda: Value(-1.0).log(),
-            lambda: Value(1e3).exp(),
-        ):
-            with self.assertRaises((ArithmeticError, ValueError)):
-                action()
-
-    def test_refuse_what_is_no_number(self):
-        for action in (
-            lambda: Value(1.0) + "1",
-            lambda: Value(1.0) * [1],
-            lambda: "1" - Value(1.0),
-            lambda: Value(1.0) / "1",
-            lambda: Value(2.0) ** "1",
-            lambda: Value(2.0) ** Value(1.0),
-        ):
-            with self.assertRaises(TypeError):
-                action()
+    def test_refuse_what_has_no_result_or_no_derivative(self):
+        for text in ("a / 0", "1 / (a - 1)", "(a - 1) ** 0.5", "(a - 1).log()", "(a * 1e3).exp()"):
+            with self.assertRaises((ArithmeticError, ValueError), msg=text):
+                eval(text, {"a": Value(1.0)})
+        for text in ("a + '1'", "a * [1]", "'1' - a", "a / '1'", "a ** '1'", "a ** a"):
+            with self.assertRaises(TypeError, msg=text):
+                eval(text, {"a": Value(1.0)})
 
     def test_divide_by_an_integer_of_numpy(self):
         class Int64(int):
@@ -187,25 +171,10 @@ class Graphs(Graph):
             self.assertEqual(result.data, naive.data)
             result.backward()
             naive.backward()
-            largest = self.largest_paths(naive)
+            error = 1e-12 * max(abs(node.grad) for node in nodes)
             for value, node in zip(values, nodes):
-                error = 2 * len(largest) * EPS * largest.get(node, 0.0)
-                self.assertLessEqual(abs(value.grad - node.grad), error, (seed, size))
+                self.assertAlmostEqual(value.grad, node.grad, delta=error, msg=(seed, size))
             self.assertEqual(unused.grad, 0.0)
-
-    def largest_paths(self, result):
-        """For each node the sum over all paths to it of the product of |slopes|.
-
-        Two ways to add up the same gradient, each rounding at most once for each of the N nodes,
-        differ by no more than 2 * N * EPS of that.
-        """
-        nodes = result.graph()
-        bound = dict.fromkeys(nodes, 0.0)
-        bound[result] = 1.0
-        for node in reversed(nodes):
-            for child, slope in zip(node.children, node.slopes):
-                bound[child] += abs(slope) * bound[node]
-        return bound
 
     def test_a_tiny_gradient_is_passed_on(self):
         a = Value(3.0)

@@ -13,7 +13,6 @@ import unittest
 from unittest import mock
 
 import microgpt
-from microgpt import Settings
 from tests import KOREAN_NAMES, NAMES_FILE, ROOT, InFolder, call, needs_names, process
 from tests import watched_training as watched
 
@@ -24,7 +23,9 @@ NAMES = (ROOT / "input.txt").read_text(encoding="utf-8").split()
 
 def blocks():
     """The pairs of a block of Python and its output ("" where none is shown) that can be run."""
-    code_and_output = re.findall(r"^```python\n(.*?)^```\n(?:```\n(.*?)^```\n)?", README, re.M | re.S)
+    code_and_output = re.findall(
+        r"^```python\n(.*?)^```\n(?:```\n(.*?)^```\n)?", README, re.M | re.S
+    )
     return [pair for pair in code_and_output if not pair[0].startswith("for h in")]
 
 
@@ -100,7 +101,7 @@ class Blocks(unittest.TestCase):
         self.assertEqual(told, {name.replace("layer0.", ""): s for name, s in shapes.items()})
         self.assertIn(f"All parameters of the model, {total:,} ", README)
         for options, count in re.findall(r"^\| `(n_embd=.*)`, ([\d,]+) parameters", README, re.M):
-            shapes = microgpt.parameter_shapes(eval(f"Settings({options})"), 27)
+            shapes = microgpt.parameter_shapes(eval(f"Settings({options})", vars(microgpt)), 27)
             self.assertEqual(count, f"{sum(n * m for n, m in shapes.values()):,}")
 
 
