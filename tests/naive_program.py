@@ -41,7 +41,7 @@ def rmsnorm(x):
 
 
 class NaiveProgram:
-    """One run: `matrices` of Nodes by name, `params`, the same in a row, and the shuffled `docs`."""
+    """One run: `matrices` of Nodes by name, `params`, the same in a row, and its `docs`."""
 
     def __init__(self, docs, **settings):
         self.s = {**DEFAULTS, **settings}
