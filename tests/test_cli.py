@@ -302,11 +302,11 @@ microgpt.main(["-"])
         self.assertEqual((process.stderr.read(), process.wait()), (b"\n", 130))
 
     def test_find_each_line_written_out_before_the_next_is_computed(self):
-        out, seen = io.BytesIO(), []
+        out, seen, words = io.BytesIO(), [], (b"params", b"\r", b"inference", b"sample")
 
         def watched(function):
             def wrapper(*args):
-                seen.append((out.getvalue().count(b"\r"), out.getvalue().count(b"sample")))
+                seen.append([out.getvalue().count(word) for word in words])
                 return function(*args)
 
             return wrapper
@@ -316,4 +316,5 @@ microgpt.main(["-"])
         stdout = mock.patch.object(sys, "stdout", io.TextIOWrapper(out))
         with mock.patch.multiple(microgpt, **functions), stdout:
             microgpt.run(["ab"], settings)
-        self.assertEqual(seen, [(0, 0), (1, 0), (2, 0), (3, 0), (3, 1), (3, 2)])
+        training = [[1, step, 0, 0] for step in range(3)]
+        self.assertEqual(seen, training + [[1, 3, 1, i] for i in range(3)])
