@@ -444,15 +444,14 @@ __version__ = "4.0.0"
 
 def default_dataset() -> Path:
     """Find input.txt here or beside the script, else download it; ValueError if that fails."""
-    here = Path("input.txt")
-    for path in (here, Path(sys.argv[0]).resolve().with_name("input.txt")):
+    for path in (Path("input.txt"), Path(sys.argv[0]).resolve().with_name("input.txt")):
         if path.exists():
             return path
     import hashlib  # seldom needed, and slow to import
     import tempfile
     import urllib.request
 
-    print(f"there is no {here}: downloading {NAMES_URL}", file=sys.stderr)
+    print(f"there is no input.txt: downloading {NAMES_URL}", file=sys.stderr)
     try:
         with urllib.request.urlopen(NAMES_URL, timeout=20) as response:
             data = response.read(1_000_000)
@@ -460,10 +459,10 @@ def default_dataset() -> Path:
             raise ValueError("checksum mismatch")
         with tempfile.TemporaryDirectory(dir=".") as folder:
             Path(folder, "input.txt").write_bytes(data)
-            Path(folder, "input.txt").replace(here)
+            Path(folder, "input.txt").replace("input.txt")
     except Exception as error:  # of many types: a malformed proxy alone raises three
         raise ValueError(f"download failed: {error}; name a file to train on instead") from None
-    return here
+    return Path("input.txt")
 
 
 def main(argv: list[str] | None = None) -> None:
