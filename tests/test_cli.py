@@ -170,13 +170,12 @@ class AnyMachine(CommandLine):
             {"PYTHONIOENCODING": "ascii"},
             {"PYTHONIOENCODING": "euc-kr"},
         ):
-            with self.subTest(env):
-                show = "import sys; print(sys.stdout.encoding)"
-                encoding = process(code=show, env=env).stdout.decode().strip()
-                done = process(KOREAN_NAMES, *SHORT, env=env)
-                out = done.stdout.replace(os.linesep.encode(), b"\n")
-                self.assertEqual((done.returncode, done.stderr), (0, b""))
-                self.assertEqual(out, expected.encode(encoding, "backslashreplace"))
+            show = "import sys; print(sys.stdout.encoding)"
+            encoding = process(code=show, env=env).stdout.decode().strip()
+            done = process(KOREAN_NAMES, *SHORT, env=env)
+            out = done.stdout.replace(os.linesep.encode(), b"\n")
+            self.assertEqual((done.returncode, done.stderr), (0, b""), env)
+            self.assertEqual(out, expected.encode(encoding, "backslashreplace"), env)
 
     def test_may_run_the_source_without_a_file(self):
         self.file(b"ab\nba\n", "input.txt")

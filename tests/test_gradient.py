@@ -83,6 +83,10 @@ class Operators(Graph):
             with self.assertRaises(TypeError, msg=text):
                 eval(text, {"a": Value(1.0)})
 
+    def test_divide_with_the_last_bit_of_the_original(self):
+        for x in range(1, 20_000):
+            self.assertEqual((Value(1.0) / (x / 7)).data, (x / 7) ** -1)
+
     def test_divide_by_an_integer_of_numpy(self):
         class Int64(int):
             def __pow__(self, n):
