@@ -13,7 +13,7 @@ import unittest
 from unittest import mock
 
 import microgpt
-from tests import KOREAN_NAMES, NAMES_FILE, ROOT, InFolder, call, needs_names, process
+from tests import NAMES_FILE, ROOT, InFolder, call, needs_names, process
 from tests import watched_training as watched
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -144,11 +144,6 @@ class ThePage(InFolder):
         self.assertLessEqual(named, set(re.findall(r"^  ([\w:]+):$", tasks, re.M)))
         for name in re.findall(r"\btests/[\w/]+\.\w+|\.ci/run\b|\binput\.txt\b", README):
             self.assertTrue((ROOT / name).exists(), name)
-
-    def test_tells_how_many_korean_samples_are_known(self):
-        korean = KOREAN_NAMES.read_text(encoding="utf-8").split()
-        known = [name for name in samples(process(KOREAN_NAMES).stdout.decode()) if name in korean]
-        self.assertIn(f"{len(known)} of the 20 samples are in it", README)
 
     @needs_names
     def test_tells_how_many_published_samples_are_known(self):
