@@ -96,8 +96,8 @@ class Value:
     """A scalar in the computation graph: its `data`, and the `grad` that backward() computes.
 
     `+ - * /` take Values and numbers, `**` a number. There is one tape, for one thread: what is
-    computed stays on it until `tape.clear()`. Do not change `data`, nor a list that went into dot()
-    or came from softmax(), between its use and backward().
+    computed stays on it until `tape.clear()`. Before backward(), change no `data` that was used,
+    and no list that dot() or softmax() took or gave.
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> c = a * b + a**2
@@ -488,7 +488,7 @@ def main(argv: list[str] | None = None) -> None:
         docs = read_docs(default_dataset() if args.dataset is None else args.dataset)
         cut = sum(len(doc) >= settings.block_size for doc in docs)
         if cut:
-            print(f"warning: {cut} of {len(docs)} documents exceed block_size", file=sys.stderr)
+            print(f"warning: {cut} of {len(docs)} documents are cut to block_size", file=sys.stderr)
         run(docs, settings, unicodedata.normalize("NFC", args.prompt))
     except KeyboardInterrupt:
         parser.exit(130, "\n")

@@ -116,6 +116,10 @@ class ThePage(InFolder):
         banners = [(line[6:].rstrip(" -"), str(i)) for i, line in lines if line[:6] == "# --- "]
         self.assertEqual(sections, banners)
 
+    def test_compares_attention_with_an_even_spread(self):
+        even = sum(1 / (len(name) + 1) for name in NAMES[:200]) / 200
+        self.assertIn(f"An even spread would give {even:.0%} to BOS.", README)
+
     def test_names_lines_for_the_exercises_that_are_in_the_file(self):
         self.assertEqual(SOURCE.count("x = add(x, attention("), 1)
         self.assertEqual(SOURCE.count("            p.data -= lr * "), 1)
