@@ -21,6 +21,7 @@ for name in list(os.environ):
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = str(ROOT / "microgpt.py")
+SOURCE = (ROOT / "microgpt.py").read_text(encoding="utf-8")
 KOREAN_NAMES = ROOT / "tests" / "data" / "korean_names.txt"
 NAMES = ["anna", "bob", "carla", "dora", "ed", "xenophon", "abcdabcdabcd", "o"]
 SHORT = ("--num_steps=2", "--num_samples=2", "--n_embd=4", "--n_head=2")
@@ -51,16 +52,6 @@ class InFolder(unittest.TestCase):
         return path
 
 
-def parameters(state_dict):
-    """By name and place, the parameters of a model."""
-    return {
-        f"{name}[{i}][{j}]": p
-        for name, matrix in state_dict.items()
-        for i, row in enumerate(matrix)
-        for j, p in enumerate(row)
-    }
-
-
 def start(docs, **settings):
     """What run() has before training: state dict, tokenizer, shuffled documents, settings, rng."""
     settings = microgpt.Settings(**settings)
@@ -72,16 +63,15 @@ def start(docs, **settings):
     return state_dict, tokenizer, docs, settings, rng
 
 
-def process(*args, code=None, env=None, **kwargs):
+def process(*args, code=None, env=None):
     """Run microgpt.py, or some code, as a process; stdout and stderr are bytes."""
-    kwargs = {"input": b"", "timeout": 60, **kwargs}
     command = [sys.executable, *([PROGRAM] if code is None else ["-c", code]), *map(str, args)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
-    return subprocess.run(command, capture_output=True, env=env, **kwargs)
+    return subprocess.run(command, input=b"", capture_output=True, timeout=300, env=env)
 
 
 def call(*args, stdin=b""):
-    """Call main() in this process: its exit code, and what it wrote to stdout and stderr."""
+    """Run the command in this process: its exit code, and what it wrote to stdout and stderr."""
     out, err, code = io.BytesIO(), io.BytesIO(), 0
     streams = {
         "stdin": io.TextIOWrapper(io.BytesIO(stdin), "ascii"),
@@ -90,8 +80,8 @@ def call(*args, stdin=b""):
     }
     try:
         short = mock.patch.object(microgpt, "train", partial(watched_training, most=30))
-        with short, mock.patch.multiple(sys, argv=[PROGRAM], **streams):
-            microgpt.main([*map(str, args)])
+        with short, mock.patch.multiple(sys, argv=[PROGRAM, *map(str, args)], **streams):
+            microgpt.main()
     except SystemExit as stop:
         code = stop.code
     finally:

@@ -48,6 +48,15 @@ class Node:
     def __radd__(self, other):
         return self + other
 
+    def __rmul__(self, other):
+        return self * other
+
+    def __rsub__(self, other):
+        return -self + other
+
+    def __rtruediv__(self, other):
+        return self**-1 * other
+
     def graph(self):
         """Every node that self depends on, and self: each after all of its children."""
         nodes, seen, path = [], {self}, [(self, iter(self.children))]

@@ -123,14 +123,14 @@ class NaiveProgram:
                     break
         return "".join(self.chars[token] for token in tokens if token != self.bos)
 
-    def run(self, write):
+    def run(self, write, prompt=""):
         write(f"num docs: {len(self.docs)}\nvocab size: {self.bos + 1}\n")
         write(f"num params: {len(self.params)}\n")
         for step, loss in enumerate(self.train(), 1):
             write(f"step {step:4d} / {self.s['num_steps']:4d} | loss {loss:.4f}\r")
         write("\n--- inference (new, hallucinated names) ---\n")
         for i in range(1, self.s["num_samples"] + 1):
-            write(f"sample {i:2d}: {self.sample()}\n")
+            write(f"sample {i:2d}: {self.sample(prompt)}\n")
 
 
 if __name__ == "__main__":

@@ -1,96 +1,64 @@
 """Does the README still say what the program does, and does all of it that can be run work?"""
 
 import contextlib
+import gc
 import io
 import math
 import os
 import random
 import re
 import shutil
-import tempfile
 import textwrap
-import unittest
 from unittest import mock
 
 import microgpt
-from tests import NAMES_FILE, ROOT, InFolder, call, needs_names, process
-from tests import watched_training as watched
+from tests import KOREAN_NAMES, ROOT, SOURCE, InFolder, benchmark, call, watched_training
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SOURCE = (ROOT / "microgpt.py").read_text(encoding="utf-8")
-NAMES = (ROOT / "input.txt").read_text(encoding="utf-8").split()
+INPUT = (ROOT / "input.txt").read_text(encoding="utf-8").split()
 
 
-def blocks():
-    """The pairs of a block of Python and its output ("" where none is shown) that can be run."""
-    code_and_output = re.findall(
-        r"^```python\n(.*?)^```\n(?:```\n(.*?)^```\n)?", README, re.M | re.S
-    )
-    return [pair for pair in code_and_output if not pair[0].startswith("for h in")]
-
-
-def terminal(output):
-    """What a terminal shows in the end: of the lines that overwrite each other, the last."""
-    return re.sub(r"step.*\r(step.*)\r", r"\1", output)
-
-
-def samples(output):
-    return re.findall(r"^sample ..: (.*)", output, re.M)
-
-
-def trained_on(docs):
-    """The documents that the 1,000 steps of a run take."""
-    docs = list(docs)
-    random.Random(42).shuffle(docs)
-    return docs[:1000]
-
-
-class Blocks(unittest.TestCase):
-    """The blocks of Python, pasted one after the other; they share the default run."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.outputs, namespace = [], {}
-        cls.addClassCleanup(os.chdir, os.getcwd())
-        folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(folder.cleanup)
-        os.chdir(folder.name)
-        shutil.copy(ROOT / "input.txt", "input.txt")
-        with mock.patch.object(microgpt, "train", watched):
-            for code, _ in blocks():
-                with contextlib.redirect_stdout(io.StringIO()) as out:
-                    exec(code, namespace)
-                cls.outputs.append(out.getvalue())
-        cls.state_dict = namespace["state_dict"]
-        (cls.default_run,) = (out for out in cls.outputs if out.startswith("num docs: 14803"))
-
+class Blocks(InFolder):
     def test_show_what_they_print(self):
-        shown = [output for _, output in blocks()]
-        self.assertGreater(len(shown), 8)
-        for (code, output), printed in zip(blocks(), self.outputs):
-            if output or printed is not self.default_run:
-                self.assertEqual(output, printed, code)
+        """All blocks of Python, pasted one after the other; the first of Play is the whole run."""
+        self.addCleanup(gc.enable)
+        gc.disable()
+        shutil.copy(ROOT / "input.txt", "input.txt")
+        blocks = re.findall(r"^```python\n(.*?)^```\n(?:```\n(.*?)^```\n)?", README, re.M | re.S)
+        self.assertGreater(len(blocks), 9)
+        namespace, run = {}, ""
+        for code, shown in blocks:
+            if code.startswith("for h in"):
+                continue
+            training = mock.patch.object(microgpt, "train", watched_training)
+            with training, contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(code, namespace)
+            if "run(docs, settings)" in code:
+                run = out.getvalue()
+            else:
+                self.assertEqual(out.getvalue(), shown, code)
+        self.check_run(run)
+        self.check_parameters(namespace["state_dict"])
 
-    def test_first_output_is_that_of_the_default_run(self):
+    def check_run(self, run):
+        """What the page says of the default run."""
         (shown,) = re.findall(r"^```\n(num docs.*?)\.\.\.\n```$", README, re.M | re.S)
-        self.assertTrue(terminal(self.default_run).startswith(shown))
-
-    def test_samples_that_are_not_new_were_not_seen(self):
-        known = set(samples(self.default_run)) & set(NAMES)
+        in_the_end = re.sub(r"step.*\r(step.*)\r", r"\1", run)  # as a terminal shows it
+        self.assertTrue(in_the_end.startswith(shown), in_the_end)
+        known = set(re.findall(r"^sample ..: (.*)", run, re.M)) & set(INPUT)
         self.assertIn("alana", known)
         self.assertIn(f"{len(known)} of the 20 samples, such as `alana`, are among them", README)
-        self.assertIn(f"{len(NAMES):,} first names", README)
-        self.assertEqual(known & set(trained_on(NAMES)), set())
-
-    def test_loss_curve(self):
-        losses = [float(loss) for loss in re.findall(r"loss (\d\.\d{4})\r", self.default_run)]
+        self.assertIn(f"{len(INPUT):,} first names", README)
+        shuffled = list(INPUT)
+        random.Random(42).shuffle(shuffled)
+        self.assertEqual(known & set(shuffled[:1000]), set())  # in 1,000 steps it saw only these
+        losses = [float(loss) for loss in re.findall(r"loss (\d\.\d{4})\r", run)]
         means = [f"{sum(losses[i : i + 100]) / 100:.2f}" for i in range(0, 1000, 100)]
         curve, guessing = re.findall(r"^  line \[(.*)\]$", README, re.M)
         self.assertEqual(curve, ", ".join(means))
         self.assertEqual(guessing, ", ".join([f"{math.log(27):.2f}"] * 10))
 
-    def test_parameters(self):
-        shapes = {name: (len(m), len(m[0])) for name, m in self.state_dict.items()}
+    def check_parameters(self, state_dict):
         told, total = {}, 0
         for names, *numbers in re.findall(r"^\| (`.*) \| (\d+)×(\d+).* \| (\d+) \|$", README, re.M):
             names = re.findall(r"`(?:layer0\.)?(\w+)`", names)
@@ -98,6 +66,7 @@ class Blocks(unittest.TestCase):
             self.assertEqual(count, len(names) * n_out * n_in)
             told.update(dict.fromkeys(names, (n_out, n_in)))
             total += count
+        shapes = {name: (len(matrix), len(matrix[0])) for name, matrix in state_dict.items()}
         self.assertEqual(told, {name.replace("layer0.", ""): s for name, s in shapes.items()})
         self.assertIn(f"All parameters of the model, {total:,} ", README)
         for options, count in re.findall(r"^\| `(n_embd=.*)`, ([\d,]+) parameters", README, re.M):
@@ -106,23 +75,19 @@ class Blocks(unittest.TestCase):
 
 
 class ThePage(InFolder):
-    def test_shows_attention_as_it_stands_in_the_file(self):
+    def test_shows_the_file_as_it_is(self):
         (shown,) = re.findall(r"^```python\n(for h in .*?)^```$", README, re.M | re.S)
         self.assertIn(textwrap.indent(shown, " " * 4), SOURCE)
-
-    def test_maps_every_section(self):
         sections = re.findall(r"^- \[(.*)\]\(microgpt\.py#L(\d+)\)", README, re.M)
         lines = enumerate(SOURCE.splitlines(), 1)
         banners = [(line[6:].rstrip(" -"), str(i)) for i, line in lines if line[:6] == "# --- "]
         self.assertEqual(sections, banners)
-
-    def test_compares_attention_with_an_even_spread(self):
-        even = sum(1 / (len(name) + 1) for name in NAMES[:200]) / 200
-        self.assertIn(f"An even spread would give {even:.0%} to BOS.", README)
-
-    def test_names_lines_for_the_exercises_that_are_in_the_file(self):
-        self.assertEqual(SOURCE.count("x = add(x, attention("), 1)
+        self.assertEqual(SOURCE.count("x = add(x, attention("), 1)  # for the exercises
         self.assertEqual(SOURCE.count("            p.data -= lr * "), 1)
+
+    def test_has_claims_that_can_be_computed(self):
+        even = sum(1 / (len(name) + 1) for name in INPUT[:200]) / 200
+        self.assertIn(f"An even spread would give {even:.0%} to BOS.", README)
         (gelu,) = re.findall(r"let `mlp\(\)` end with `return (.*?)`\. ", README)
         values = {"hidden": [microgpt.Value(1.0)], "state_dict": {"layer0.mlp_fc2": []}, "layer": 0}
         self.assertEqual(eval(gelu, vars(microgpt), values), [])
@@ -130,10 +95,10 @@ class ThePage(InFolder):
 
     def test_has_commands_that_work(self):
         """All that start microgpt.py; they are cut short, so this says only that they work."""
-        (self.folder / "my_names.txt").write_text("anna\nbob\n")
+        self.file(b"anna\nbob\n", "my_names.txt")
+        os.makedirs("tests/data")
         for name in ("input.txt", "tests/data/korean_names.txt"):
-            (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, self.folder / name)
+            shutil.copy(ROOT / name, name)
         commands = set(re.findall(r"python microgpt\.py\b([^\n`|]*)", README))
         self.assertGreater(len(commands), 5)
         for command in commands:
@@ -149,27 +114,16 @@ class ThePage(InFolder):
         for name in re.findall(r"\btests/[\w/]+\.\w+|\.ci/run\b|\binput\.txt\b", README):
             self.assertTrue((ROOT / name).exists(), name)
 
-    @needs_names
-    def test_tells_how_many_published_samples_are_known(self):
-        names = NAMES_FILE.read_text(encoding="utf-8").split()
-        published = ROOT.parent / "shared" / "expected" / "names.stdout"
-        if not published.exists():
-            self.skipTest("the published output is not here")
-        known = set(samples(published.read_text())) & set(names)
-        self.assertIn(f"{len(known)} of the 20 in the original's published run", README)
-        self.assertEqual(known & set(trained_on(names)), set())
-
     def test_has_a_benchmark_that_runs(self):
         """Its exit code is 1 if the outputs differ."""
-        other = self.folder / "other.py"
-        other.write_text(SOURCE.replace("0.08", "0.09"), encoding="utf-8")
-        for options, code, words in (
-            ([], 0, b"ratio  .*identical in their first "),
-            (["--against", other], 1, b"ratio  .*outputs differ:\n  step    1 "),
-            (["--against", "nowhere"], 1, b"alternating"),
+        other = self.file(SOURCE.replace("0.08", "0.09").encode(), "other.py")
+        for options, result, words in (
+            ([], 0, r"ratio  .*identical in their first "),
+            (["--against", str(other)], 1, r"ratio  .*outputs differ:\n  step    1 "),
+            (["--against", "nowhere"], "nowhere", r"alternating"),
         ):
-            start = "from tests.benchmark import main; raise SystemExit(main())"
-            done = process(*options, "--steps=2", "--rounds=1", code=start)
-            self.assertEqual(done.returncode, code, done.stderr)
-            self.assertRegex(done.stdout.replace(b"\r\n", b"\n"), b"(?s)" + words)
-            self.assertLessEqual(done.stderr.count(b"\n"), 1)
+            arguments = ["", str(KOREAN_NAMES), "--steps=2", "--rounds=1", *options]
+            argv = mock.patch("sys.argv", arguments)
+            with argv, contextlib.redirect_stdout(io.StringIO()) as out:
+                self.assertIn(str(result), str(benchmark.main()))
+            self.assertRegex(out.getvalue(), f"(?s){words}")
