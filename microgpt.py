@@ -2,7 +2,7 @@
 
 Read it from top to bottom, in the order in which things happen: documents become tokens, autograd
 and Adam teach a small transformer to predict each from those before it, and it writes new text.
-All numbers are those of Andrej Karpathy's microgpt.py, "the original", to the last bit.
+On the same data it computes what Andrej Karpathy's microgpt.py, "the original", does, to the bit.
 
     python microgpt.py                  train on the names in input.txt
     python microgpt.py my_names.txt     train on your own file, one document per line
@@ -22,16 +22,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-if sys.version_info < (3, 9):
-    sys.exit("microgpt needs Python 3.9 or later")
-
 # --- Dataset --------------------------------------------------------------------------------------
 # A dataset is a text file with one document per line: here a name, but just as well a word, a place
 # or a verse. The model will learn to write more of the same kind.
 
 
 def read_docs(path: str | Path) -> list[str]:
-    """The non-blank lines of a UTF-8 file ("-": standard input), in NFC; ValueError if none."""
+    """The non-blank lines of a UTF-8 file ("-": standard input), in NFC; ValueError if unusable."""
     path, lines = str(path), []
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
@@ -79,7 +76,8 @@ class Tokenizer:
 # Training needs the derivative of one number, the loss, with respect to thousands of parameters.
 # So each number on the way is a Value that remembers its children, the Values it was computed from,
 # and how to pass its gradient on to them: as a rule by its local derivative with respect to each.
-# backward() does that for one Value after another, from the loss back to the parameters.
+# backward() does that for one Value after another, from the loss back to the parameters. Floats are
+# rounded, so the order of adding counts: the original's is kept even where another is plainer.
 
 tape: list[Value] = []  # every computed Value, after all of its children
 
@@ -97,7 +95,7 @@ class Value:
 
     `+ - * /` take Values and numbers, `**` a number. There is one tape, for one thread: what is
     computed stays on it until `tape.clear()`. Before backward(), change no `data` that was used,
-    and no list that dot() or softmax() took or gave.
+    and no list that linear() or softmax() took or gave.
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> c = a * b + a**2
@@ -114,7 +112,7 @@ class Value:
         self.data = data
         self.grad = 0.0
         self._children = children  # none for a leaf, such as a parameter
-        self._local_grads = local_grads  # d(self)/d(child) for each; of dot(), the ys
+        self._local_grads = local_grads  # d(self)/d(child) for each; of linear(), the row
         self._backprop = backprop  # passes the gradient on
         if children:
             tape.append(self)
@@ -140,16 +138,16 @@ class Value:
     def __neg__(self) -> Value: return self * -1
     def __sub__(self, other: Value | float) -> Value: return self + -other
     def __rsub__(self, other: float) -> Value: return -self + other
-    # as in the original: x**-1 and 1 / x can differ in the last bit (numpy's integers want -1.0)
+    # a power, as in the original: 1 / x can differ from it in the last bit
     def __truediv__(self, other: Value | float) -> Value: return self * other**-1.0
     def __rtruediv__(self, other: float) -> Value: return self**-1.0 * other
     def __repr__(self) -> str: return f"Value(data={self.data}, grad={self.grad})"
     # fmt: on
 
     def backward(self) -> None:
-        """Set `v.grad` to d(self)/d(v) for every computed Value v; for leaves, add it to `v.grad`.
+        """Set `v.grad` to d(self)/d(v) for each v on the tape; for any other, add to `v.grad`.
 
-        Leaves, such as parameters, were not computed. Raises RuntimeError if self left the tape.
+        Others are leaves, such as parameters. Raises RuntimeError if self has left the tape.
         """
         if self._children and self not in reversed(tape):
             raise RuntimeError("backward() of a Value that is no longer on the tape")
@@ -157,28 +155,12 @@ class Value:
             node.grad = 0.0
         self.grad += 1.0
         for node in reversed(tape):
-            backprop = node._backprop  # quicker under CPython 3.11 than a call in one line
-            backprop(node)
-
-
-def dot(xs: Sequence[Value], ys: Sequence[Value]) -> Value:
-    """The dot product of xs [n] and ys [n]. Change neither list between this and backward()."""
-    total = 0.0  # added up in a loop, as sum() rounds differently from Python 3.12 on
-    for x, y in zip(xs, ys):
-        total += x.data * y.data
-    return Value(total, xs, ys, dot_backprop)  # one Value, not two per term: this makes it fast
-
-
-def dot_backprop(node: Value) -> None:
-    grad = node.grad
-    if grad:
-        for x, y in zip(node._children, node._local_grads):
-            x.grad += y.data * grad  # d(x * y)/dx = y
-            y.grad += x.data * grad
+            node._backprop(node)
 
 
 # --- Settings -------------------------------------------------------------------------------------
-# What can be changed about a run. Each is an option of the command line, and the text its help.
+# What can be changed about a run: four sizes of the model, two settings of its training, two of
+# sampling, and the seed. Each is an option of the command line, and the text its help.
 
 
 @dataclass(frozen=True)
@@ -200,8 +182,8 @@ class Settings:
             raise ValueError("n_embd, block_size and n_head must be at least 1")
         if min(self.n_layer, self.num_steps, self.num_samples) < 0:
             raise ValueError("n_layer, num_steps and num_samples must be at least 0")
-        if not (0 < self.lr < math.inf and 0 < self.temperature < math.inf):
-            raise ValueError("lr and temperature must be greater than 0, and finite")
+        if not (0 < self.lr < math.inf and 1e-300 < self.temperature < math.inf):
+            raise ValueError("lr must be greater than 0, temperature than 1e-300, and both finite")
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head})")
 
@@ -210,55 +192,72 @@ class Settings:
 # Everything the model knows is in its parameters: matrices of Values, random at first, each with a
 # name in the state dict. Training changes nothing else.
 
-Vector = list[Value]  # [n]
+Vector = Sequence[Value]  # [n]
 Matrix = list[Vector]  # [n_out][n_in]: a row for each output
 StateDict = dict[str, Matrix]
 
 
-def parameter_shapes(settings: Settings, vocab_size: int) -> dict[str, tuple[int, int]]:
-    """n_out and n_in of each matrix, by name, in the order in which they are drawn."""
+def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDict:
+    """The parameters of an untrained model, drawn from a normal distribution around 0."""
+
+    def matrix(n_out: int, n_in: int) -> Matrix:
+        return [[Value(rng.gauss(0, 0.08)) for _ in range(n_in)] for _ in range(n_out)]
+
     n_embd = settings.n_embd
-    shapes = {
-        "wte": (vocab_size, n_embd),  # token embeddings
-        "wpe": (settings.block_size, n_embd),  # position embeddings
-        "lm_head": (vocab_size, n_embd),  # from the last layer to the logits
+    state_dict = {
+        "wte": matrix(vocab_size, n_embd),  # token embeddings
+        "wpe": matrix(settings.block_size, n_embd),  # position embeddings
+        "lm_head": matrix(vocab_size, n_embd),  # from the last layer to the logits
     }
     for i in range(settings.n_layer):
         for name in ("attn_wq", "attn_wk", "attn_wv", "attn_wo"):
-            shapes[f"layer{i}.{name}"] = (n_embd, n_embd)
-        shapes[f"layer{i}.mlp_fc1"] = (4 * n_embd, n_embd)
-        shapes[f"layer{i}.mlp_fc2"] = (n_embd, 4 * n_embd)
-    return shapes
-
-
-def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDict:
-    """The parameters of an untrained model, drawn from a normal distribution around 0."""
-    return {
-        name: [[Value(rng.gauss(0, 0.08)) for _ in range(n_in)] for _ in range(n_out)]
-        for name, (n_out, n_in) in parameter_shapes(settings, vocab_size).items()
-    }
+            state_dict[f"layer{i}.{name}"] = matrix(n_embd, n_embd)
+        state_dict[f"layer{i}.mlp_fc1"] = matrix(4 * n_embd, n_embd)
+        state_dict[f"layer{i}.mlp_fc2"] = matrix(n_embd, 4 * n_embd)
+    return state_dict
 
 
 # --- Model ----------------------------------------------------------------------------------------
 # GPT-2 (Radford et al. 2019) with RMSNorm instead of LayerNorm, ReLU instead of GeLU, no biases and
 # no final norm. A token becomes a vector, the residual stream, to which every layer adds twice:
 # attention adds what it gathers from the tokens so far, then an MLP (two matrices with ReLU between
-# them) what it makes of that. In the end come the logits: a score for each token to be the next.
+# them) what it makes of that. Last come the logits: for each token, a score for being the next.
+
+Heads = list[tuple[Matrix, Matrix]]  # [n_head]: the keys and the values of all positions so far
+
+
+def init_cache(settings: Settings) -> list[Heads]:
+    """The KV cache [n_layer] of a gpt() that has not read anything yet."""
+    return [[([], []) for _ in range(settings.n_head)] for _ in range(settings.n_layer)]
 
 
 def add(x: Vector, y: Vector) -> Vector:
     return [x_i + y_i for x_i, y_i in zip(x, y)]
 
 
-def linear(x: Vector, matrix: Matrix) -> Vector:
-    """The matrix [n_out][n_in] times x [n_in]: the dot product of x with each row."""
-    return [dot(x, row) for row in matrix]
+def linear(x: Vector, matrix: Iterable[Vector], indices: Sequence[int] | None = None) -> Vector:
+    """The matrix [n_out][n_in] times x [n_in]: the dot product of x with each row.
 
+    Of x, only the elements at `indices` count; by default all do. A dot product is one Value, not
+    two for each term: this makes it fast.
+    """
+    js = range(len(x)) if indices is None else indices
 
-def rmsnorm(x: Vector) -> Vector:
-    """Scale x [n] to a root mean square of 1 (Zhang & Sennrich 2019), without a learned gain."""
-    scale = (dot(x, x) / len(x) + 1e-5) ** -0.5
-    return [x_i * scale for x_i in x]
+    def backprop(node: Value) -> None:
+        row, grad = node._local_grads, node.grad
+        if grad:
+            for j in js:
+                x_j, w = x[j], row[j]
+                x_j.grad += w.data * grad  # d(x_j * w)/dx_j = w
+                w.grad += x_j.data * grad
+
+    products = []
+    for row in matrix:
+        total = 0.0
+        for j in js:  # not by sum(), which rounds differently from Python 3.12 on
+            total += x[j].data * row[j].data
+        products.append(Value(total, x, row, backprop))
+    return products
 
 
 def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
@@ -268,61 +267,69 @@ def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
     largest = max(scaled)  # subtracted so that nothing can overflow; the proportions stay
     exps = [math.exp(s - largest) for s in scaled]
     total = 0.0
-    for e in exps:
+    for e in exps:  # as in linear(), not by sum()
         total += e
     if math.isnan(total):
         raise FloatingPointError("not all scores are finite")
     inverse = total**-1
+    probs: list[Value] = []
 
     def backprop(node: Value) -> None:
-        d_inverse, d_total = -(total**-2), 0.0
+        slope, total_grad = -(total**-2), 0.0  # slope: d(inverse)/d(total)
         for e, prob in zip(reversed(exps), reversed(probs)):  # from the last, as in the original
-            d_total += d_inverse * (e * prob.grad)
+            total_grad += slope * (e * prob.grad)
         for e, prob, logit in zip(exps, probs, logits):
-            logit.grad += scale * (e * (inverse * prob.grad + d_total))
+            e_grad = inverse * prob.grad + total_grad  # by way of its own prob, and of the total
+            logit.grad += scale * (e * e_grad)
 
     Value(total, logits, (), backprop)  # before probs on the tape, so its turn comes after theirs
-    probs = [Value(e * inverse, logits) for e in exps]
+    probs += [Value(e * inverse, logits) for e in exps]
     return probs
 
 
-def attention(x: Vector, layer: int, state_dict: StateDict, cache: Any, n_head: int) -> Vector:
+def rmsnorm(x: Vector) -> Vector:
+    """Scale x [n] to a root mean square of 1 (Zhang & Sennrich 2019), without a learned gain."""
+    [sum_of_squares] = linear(x, [x])
+    scale = (sum_of_squares / len(x) + 1e-5) ** -0.5
+    return [x_i * scale for x_i in x]
+
+
+def attention(x: Vector, wq: Matrix, wk: Matrix, wv: Matrix, wo: Matrix, heads: Heads) -> Vector:
     """What the newest position gathers from all so far (Vaswani et al. 2017): [n_embd] to [n_embd].
 
     Each head takes the mean of their values, weighted by how well its query matches their keys. The
     match grows with the root of head_dim, which is why it is divided by that.
     """
-    head_dim = len(x) // n_head
-    outputs = []
-    for h in range(n_head):  # all of one head, then the next: the original's order of gradients
-        rows = slice(h * head_dim, (h + 1) * head_dim)
-        query = linear(x, state_dict[f"layer{layer}.attn_wq"][rows])
-        keys, values = cache.setdefault((layer, h), ([], []))
-        keys.append(linear(x, state_dict[f"layer{layer}.attn_wk"][rows]))
-        values.append(linear(x, state_dict[f"layer{layer}.attn_wv"][rows]))
-        weights = softmax([dot(query, key) for key in keys], temperature=head_dim**0.5)
-        outputs += [dot(weights, column) for column in zip(*values)]
-    return linear(outputs, state_dict[f"layer{layer}.attn_wo"])
+    head_dim = len(x) // len(heads)
+    outputs: list[Value] = []
+    for h, (keys, values) in enumerate(heads):  # head by head: the original's order of gradients
+        rows = slice(h * head_dim, (h + 1) * head_dim)  # of each matrix, those of this head
+        query = linear(x, wq[rows])
+        keys.append(linear(x, wk[rows]))
+        values.append(linear(x, wv[rows]))
+        weights = softmax(linear(query, keys), temperature=head_dim**0.5)
+        outputs += linear(weights, zip(*values))
+    return linear(outputs, wo)
 
 
-def mlp(x: Vector, layer: int, state_dict: StateDict) -> Vector:
+def mlp(x: Vector, fc1: Matrix, fc2: Matrix) -> Vector:
     """What a layer makes of one position by itself: x [n_embd] to [n_embd]."""
-    hidden = linear(x, state_dict[f"layer{layer}.mlp_fc1"])
-    on = [j for j, h in enumerate(hidden) if h.data > 0]  # ReLU sets the others to 0
-    active = [hidden[j] for j in on]
-    return [dot(active, [row[j] for j in on]) for row in state_dict[f"layer{layer}.mlp_fc2"]]
+    hidden = linear(x, fc1)
+    on = [j for j, unit in enumerate(hidden) if unit.data > 0]  # ReLU sets the others to 0
+    return linear(hidden, fc2, on)
 
 
-def gpt(state_dict: StateDict, token_ids: Iterable[int], settings: Settings) -> Iterator[Vector]:
-    """Read up to block_size tokens; after each, yield the logits [vocab_size] of the next one."""
-    cache: dict[Any, Any] = {}  # (layer, head): the keys and the values of all positions so far
-    for token_id, position in zip(token_ids, state_dict["wpe"]):
-        # Normalized although the first layer normalizes again: the stream itself bypasses that.
-        x = rmsnorm(add(state_dict["wte"][token_id], position))
-        for layer in range(settings.n_layer):
-            x = add(x, attention(rmsnorm(x), layer, state_dict, cache, settings.n_head))
-            x = add(x, mlp(rmsnorm(x), layer, state_dict))
-        yield linear(x, state_dict["lm_head"])
+def gpt(state_dict: StateDict, token_id: int, pos_id: int, cache: list[Heads]) -> Vector:
+    """Read one token, and return the logits [vocab_size] of the next. The cache grows by one."""
+    # Normalized although the first layer normalizes again: the residual stream goes around that.
+    x = rmsnorm(add(state_dict["wte"][token_id], state_dict["wpe"][pos_id]))
+    n_layer = sum(name.endswith("attn_wq") for name in state_dict)
+    for i in range(n_layer):
+        wq, wk, wv, wo = (state_dict[f"layer{i}.attn_{name}"] for name in ("wq", "wk", "wv", "wo"))
+        x = add(x, attention(rmsnorm(x), wq, wk, wv, wo, cache[i]))
+        fc1, fc2 = state_dict[f"layer{i}.mlp_fc1"], state_dict[f"layer{i}.mlp_fc2"]
+        x = add(x, mlp(rmsnorm(x), fc1, fc2))
+    return linear(x, state_dict["lm_head"])
 
 
 # --- Training -------------------------------------------------------------------------------------
@@ -333,11 +340,12 @@ def gpt(state_dict: StateDict, token_ids: Iterable[int], settings: Settings) -> 
 
 def document_loss(state_dict: StateDict, token_ids: list[int], settings: Settings) -> Value:
     """The mean cross-entropy, in nats, of up to block_size tokens, each given those before it."""
+    cache = init_cache(settings)
     losses = []
-    for target_id, logits in zip(token_ids[1:], gpt(state_dict, token_ids, settings)):
-        # The target's logit goes before the others on the tape: the original's order of gradients.
-        first = len(tape) - len(logits)
-        tape.insert(first, tape.pop(first + target_id))
+    for pos_id, token_id, target_id in zip(range(settings.block_size), token_ids, token_ids[1:]):
+        logits = gpt(state_dict, token_id, pos_id, cache)
+        # The tape ends in the logits. The target's goes first: the original's order of gradients.
+        tape[-len(logits) :] = [logits[target_id], *logits[:target_id], *logits[target_id + 1 :]]
         losses.append(-softmax(logits)[target_id].log())
     return sum(losses, Value(0.0)) * (1 / len(losses))
 
@@ -349,9 +357,10 @@ def train(
     params = [p for matrix in state_dict.values() for row in matrix for p in row]
     for p in params:
         p.grad = 0.0
+    tape.clear()
     # Adam (Kingma & Ba 2015) keeps two running means for each parameter: of its gradient (m), which
     # gives the direction, and of the square of its gradient (v), which gives the scale.
-    m, v = [0.0] * len(params), [0.0] * len(params)
+    moments = [[0.0, 0.0] for _ in params]
     beta1, beta2, eps = 0.85, 0.99, 1e-8
     rest1, rest2 = 1 - beta1, 1 - beta2  # computed once, not for each parameter
     for step in range(settings.num_steps):
@@ -362,10 +371,11 @@ def train(
         lr = settings.lr * (1 - step / settings.num_steps)  # falls linearly towards 0
         bias1 = 1 - beta1 ** (step + 1)  # m and v start at 0, which biases them towards it
         bias2 = 1 - beta2 ** (step + 1)
-        for i, p in enumerate(params):
-            m[i] = beta1 * m[i] + rest1 * p.grad
-            v[i] = beta2 * v[i] + rest2 * p.grad**2.0  # powers: products and sqrt() round otherwise
-            p.data -= lr * (m[i] / bias1) / ((v[i] / bias2) ** 0.5 + eps)
+        # Powers, as in the original: products and sqrt() round differently. 2.0 is quicker than 2.
+        for p, moment in zip(params, moments):
+            m = moment[0] = beta1 * moment[0] + rest1 * p.grad
+            v = moment[1] = beta2 * moment[1] + rest2 * p.grad**2.0
+            p.data -= lr * (m / bias1) / ((v / bias2) ** 0.5 + eps)
             p.grad = 0.0
         tape.clear()
         yield loss.data
@@ -390,8 +400,10 @@ def sample(
     """A new document of up to block_size characters; ValueError if the prompt cannot begin one."""
     start = len(tape)
     token_ids = prompt_ids(prompt, tokenizer, settings)
-    for pos_id, logits in enumerate(gpt(state_dict, token_ids, settings)):
-        if pos_id + 1 == len(token_ids):  # all is read: draw a token, which gpt() will read next
+    cache = init_cache(settings)
+    for pos_id in range(settings.block_size):
+        logits = gpt(state_dict, token_ids[pos_id], pos_id, cache)
+        if pos_id + 1 == len(token_ids):  # all is read: draw what comes next
             probs = [prob.data for prob in softmax(logits, settings.temperature)]
             token_ids += rng.choices(range(tokenizer.vocab_size), weights=probs)
             if token_ids[-1] == tokenizer.bos:
@@ -410,18 +422,17 @@ def run(docs: Iterable[str], settings: Settings, prompt: str = "") -> StateDict:
 
     Raises ValueError if docs or prompt cannot be used, and FloatingPointError on divergence.
     """
-    docs = [] if isinstance(docs, str) else list(docs)  # one text is not a list of them
+    docs = [] if isinstance(docs, str) else list(docs)  # a text, or a path, is not a list of texts
     if not docs:
         raise ValueError("docs must be a list of at least one text")
     rng = Random(settings.seed)
     rng.shuffle(docs)
     tokenizer = Tokenizer(docs)
     prompt_ids(prompt, tokenizer, settings)  # a bad one is refused now, not after training
-    shapes = parameter_shapes(settings, tokenizer.vocab_size)
-    print(f"num docs: {len(docs)}")
-    print(f"vocab size: {tokenizer.vocab_size}")
-    print(f"num params: {sum(n_out * n_in for n_out, n_in in shapes.values())}", flush=True)
     state_dict = init_state_dict(settings, tokenizer.vocab_size, rng)
+    num_params = sum(len(row) for matrix in state_dict.values() for row in matrix)
+    print(f"num docs: {len(docs)}\nvocab size: {tokenizer.vocab_size}")
+    print(f"num params: {num_params}", flush=True)
     step = 0
     try:
         for step, loss in enumerate(train(state_dict, tokenizer, docs, settings), 1):
@@ -439,14 +450,14 @@ def run(docs: Iterable[str], settings: Settings, prompt: str = "") -> StateDict:
 
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
-__version__ = "4.0.0"
+__version__ = "5.0.0"
 
 
 def default_dataset() -> Path:
     """Find input.txt here or beside the script, else download it; ValueError if that fails."""
-    for path in (Path("input.txt"), Path(sys.argv[0]).resolve().with_name("input.txt")):
-        if path.exists():
-            return path
+    for folder in (Path(), Path(globals().get("__file__", "-")).resolve().parent):  # "-": no file
+        if Path(folder, "input.txt").exists():
+            return Path(folder, "input.txt")
     import hashlib  # seldom needed, and slow to import
     import tempfile
     import urllib.request
@@ -457,9 +468,9 @@ def default_dataset() -> Path:
             data = response.read(1_000_000)
         if hashlib.sha256(data).hexdigest() != NAMES_SHA256:
             raise ValueError("checksum mismatch")
-        with tempfile.TemporaryDirectory(dir=".") as folder:
-            Path(folder, "input.txt").write_bytes(data)
-            Path(folder, "input.txt").replace("input.txt")
+        with tempfile.TemporaryDirectory(dir=".") as unfinished:
+            Path(unfinished, "input.txt").write_bytes(data)
+            Path(unfinished, "input.txt").replace("input.txt")
     except Exception as error:  # of many types: a malformed proxy alone raises three
         raise ValueError(f"download failed: {error}; name a file to train on instead") from None
     return Path("input.txt")
@@ -471,25 +482,25 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw, allow_abbrev=False)
     parser.add_argument("dataset", nargs="?", metavar="DATASET", help="a file, or - for stdin")
     parser.set_defaults(**vars(Settings()))
-    for name, hint in typing.get_type_hints(Settings, include_extras=True).items():
-        text = f"{hint.__metadata__[0]} (default: %(default)s)"
-        parser.add_argument(f"--{name}", type=hint.__origin__, metavar="N", help=text)
+    for name, hint in typing.get_type_hints(Settings, globals(), include_extras=True).items():
+        number, text = typing.get_args(hint)
+        text += " (default: %(default)s)"
+        parser.add_argument(f"--{name}", type=number, metavar="N", help=text)
     parser.add_argument("--prompt", default="", metavar="TEXT", help="beginning of every sample")
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    args = parser.parse_args(argv)
-    if [] in vars(args).values():  # what "--seed=--" is to Python before 3.13
-        parser.error("expected a value")
+    options = vars(parser.parse_args(argv))
+    dataset, prompt = options.pop("dataset"), options.pop("prompt")
     if hasattr(sys.stdout, "reconfigure"):  # not in a notebook
         sys.stdout.reconfigure(errors="backslashreplace")
     if sys.implementation.name == "cpython":
         gc.disable()  # a graph has no cycles: reference counts are enough to free it
     try:
-        settings = Settings(**{name: getattr(args, name) for name in vars(Settings())})
-        docs = read_docs(default_dataset() if args.dataset is None else args.dataset)
-        cut = sum(len(doc) >= settings.block_size for doc in docs)
-        if cut:
-            print(f"warning: {cut} of {len(docs)} documents are cut to block_size", file=sys.stderr)
-        run(docs, settings, unicodedata.normalize("NFC", args.prompt))
+        settings = Settings(**options)
+        docs = read_docs(default_dataset() if dataset is None else dataset)
+        if cut := sum(len(doc) >= settings.block_size for doc in docs):
+            advice = "use one line for each, or a larger --block_size"
+            print(f"warning: {cut} of {len(docs)} documents are cut: {advice}", file=sys.stderr)
+        run(docs, settings, unicodedata.normalize("NFC", prompt))
     except KeyboardInterrupt:
         parser.exit(130, "\n")
     except OSError as error:  # standard output cannot be written
@@ -499,5 +510,6 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f"{parser.prog}: error: {error}")
 
 
-if __name__ == "__main__":  # in a notebook's cell the arguments are the kernel's, not ours
-    main([] if "get_ipython" in globals() else None)
+if __name__ == "__main__":  # in the cell of a notebook the arguments are its kernel's, not ours
+    kernel = sys.argv[0].endswith(("kernel_launcher.py", "__main__.py"))
+    main([] if kernel and "get_ipython" in globals() else None)

@@ -26,11 +26,6 @@ KOREAN_NAMES = ROOT / "tests" / "data" / "korean_names.txt"
 NAMES = ["anna", "bob", "carla", "dora", "ed", "xenophon", "abcdabcdabcd", "o"]
 SHORT = ("--num_steps=2", "--num_samples=2", "--n_embd=4", "--n_head=2")
 
-# The dataset of the published run, if it is here: that takes no network.
-NAMES_FILE = Path(os.environ.get("MICROGPT_NAMES") or ROOT.parent / "shared/data/names.txt")
-needs_names = unittest.skipUnless(
-    NAMES_FILE.exists(), "no names of the published run: see `task check:published`"
-)
 not_root = unittest.skipIf(
     getattr(os, "getuid", lambda: 0)() == 0, "root, or Windows: every file can be used"
 )
@@ -63,11 +58,11 @@ def start(docs, **settings):
     return state_dict, tokenizer, docs, settings, rng
 
 
-def process(*args, code=None, env=None):
-    """Run microgpt.py, or some code, as a process; stdout and stderr are bytes."""
-    command = [sys.executable, *([PROGRAM] if code is None else ["-c", code]), *map(str, args)]
+def python(*args, stdin=b"", env=None):
+    """Run Python as a process with these arguments; stdout and stderr are bytes."""
+    command = [sys.executable, *map(str, args)]
     env = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
-    return subprocess.run(command, input=b"", capture_output=True, timeout=300, env=env)
+    return subprocess.run(command, input=stdin, capture_output=True, timeout=300, env=env)
 
 
 def call(*args, stdin=b""):

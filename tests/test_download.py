@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 import microgpt
-from tests import NAMES_FILE, InFolder, call, needs_names, not_root
+from tests import InFolder, call, not_root
 
 DATA = b"anna\nbob\ncarla\n" * 20_000  # a little more than the names have
 OK = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(DATA)
@@ -73,7 +73,7 @@ class Download(InFolder):
             return urlopen(url, timeout=0.5)
 
         for patch in (
-            mock.patch("tests.PROGRAM", str(self.folder / "elsewhere" / "microgpt.py")),
+            mock.patch.object(microgpt, "__file__", str(Path("elsewhere", "microgpt.py"))),
             mock.patch.object(microgpt, "NAMES_SHA256", hashlib.sha256(DATA).hexdigest()),
             mock.patch("urllib.request.urlopen", impatient),
             mock.patch("tempfile.tempdir", "on another disk"),  # nothing can be moved from there
@@ -144,14 +144,3 @@ class Download(InFolder):
     def test_into_a_folder_that_cannot_be_written(self):
         self.folder.chmod(0o500)
         self.assertRefused(self.download("right"), "Permission denied")
-
-
-class TheAddress(unittest.TestCase):
-    def test_is_a_revision_that_cannot_change(self):
-        url = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
-        self.assertEqual(microgpt.NAMES_URL, url)
-
-    @needs_names
-    def test_has_the_names_of_this_checksum(self):
-        names = NAMES_FILE.read_bytes()
-        self.assertEqual(hashlib.sha256(names).hexdigest(), microgpt.NAMES_SHA256)

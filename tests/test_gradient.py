@@ -7,7 +7,7 @@ import math
 import random
 import unittest
 
-from microgpt import Value, dot, softmax, tape
+from microgpt import Value, linear, softmax, tape
 from tests.naive_autograd import Node
 from tests.naive_program import softmax as naive_softmax
 
@@ -59,11 +59,20 @@ class Gradients(unittest.TestCase):
 
         self.assertEqual((Value(1.0) / Int64(2)).data, 0.5)
 
-    def test_of_dot(self):
+    def test_of_linear(self):
+        """Of a vector with itself, and of some of its elements with columns."""
         a, b = Value(2.0), Value(3.0)
-        result = dot([a, b], (a, b))  # with itself
+        [result] = linear([a, b], [(a, b)])
         result.backward()
         self.assertEqual((repr(result), a.grad, b.grad), ("Value(data=13.0, grad=1.0)", 4.0, 6.0))
+        rows = [[Value(5.0), Value(7.0), Value(11.0)], [Value(13.0), Value(17.0), Value(19.0)]]
+        x = [Value(2.0), Value(3.0)]
+        products = linear(x, zip(*rows), [1])
+        (products[0] + products[2] * 10).backward()
+        self.assertEqual([product.data for product in products], [39.0, 51.0, 57.0])
+        self.assertEqual([x_j.grad for x_j in x], [0.0, 13.0 + 190.0])
+        grads = [[value.grad for value in row] for row in rows]
+        self.assertEqual(grads, [[0.0, 0.0, 0.0], [3.0, 0.0, 30.0]])
 
     def test_of_softmax(self):
         """Where each probability matters in another way, and some do not."""
@@ -76,7 +85,7 @@ class Gradients(unittest.TestCase):
             probs = softmax(values, temperature)
             naive_probs = naive_softmax([node / temperature for node in nodes])
             self.assertEqual([p.data for p in probs], [p.data for p in naive_probs])
-            dot(probs, [Value(factor) for factor in factors]).backward()
+            linear(probs, [[Value(factor) for factor in factors]])[0].backward()
             sum(p * factor for p, factor in zip(naive_probs, factors)).backward()
             self.assertEqual([p.grad for p in probs], factors)
             self.assertEqual([v.grad for v in values], [node.grad for node in nodes])
@@ -91,7 +100,7 @@ class Gradients(unittest.TestCase):
     def test_sums_are_added_up_term_by_term(self):
         """As sum() does before Python 3.12, and no more after: 2 and less than 1 there."""
         values = [Value(t) for t in (1.0, 1e100, 1.0, -1e100)]
-        self.assertEqual(dot(values, [Value(1.0)] * 4).data, 0.0)
+        self.assertEqual(linear(values, [[Value(1.0)] * 4])[0].data, 0.0)
         self.assertEqual(softmax([Value(t) for t in (0.0, *[-37.0] * 10)])[0].data, 1.0)
 
     def random_graph(self, number, seed):

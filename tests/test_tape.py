@@ -4,7 +4,7 @@ import random
 import unittest
 
 import microgpt
-from microgpt import Value, dot, softmax, tape
+from microgpt import Value, linear, softmax, tape
 from tests import start
 
 
@@ -16,7 +16,7 @@ class TheTape(unittest.TestCase):
     def test_holds_what_was_computed_children_first(self):
         a = Value(3.0)
         b = a * 2
-        c = dot([a, b], [b, a])
+        [c] = linear([a, b], [[b, a]])
         probs = softmax([b, c])
         for _ in range(2):
             order = [node for node in tape if node in (a, b, c, *probs)]
@@ -33,7 +33,7 @@ class TheTape(unittest.TestCase):
             (shared * 5, [10, 0, 5, 0, 0]),
             (shared * 7, [14, 0, 7, 0, 0]),
             (probs[0] * 8, [4, -2, 2, 8, 0]),
-            (dot(probs, [Value(4.0), Value(-4.0)]), [4, -2, 2, 4, -4]),
+            (linear(probs, [[Value(4.0), Value(-4.0)]])[0], [4, -2, 2, 4, -4]),
             (probs[0] * 8 + shared * 5, [14, -2, 7, 8, 0]),
         )
         for i in (0, 0, 1, 1, 2, 3, 3, 4, 2, 0):
@@ -83,14 +83,16 @@ class TheTape(unittest.TestCase):
         """What was computed before is a constant then, whose backward() is an error."""
         a, b = Value(3.0), Value(4.0)
         before = a * b
-        gone = [before, dot([a], [a]), *softmax([a, a])]
+        gone = [before, *linear([a], [[a]]), *softmax([a, a])]
         tape.clear()
         loss = before * a
-        loss.backward()
+        for times in (1, 2):  # what is not on the tape adds up, as leaves do
+            loss.backward()
+            self.assertEqual((loss.grad, a.grad, before.grad), (1.0, times * 12.0, times * 3.0))
         for value in gone:
             self.assertRaises(RuntimeError, value.backward)
-        self.assertEqual((loss.data, loss.grad, a.grad, b.grad), (36.0, 1.0, 12.0, 0.0))
-        self.assertEqual([value.grad for value in gone], [3.0, 0.0, 0.0, 0.0])
+        self.assertEqual((loss.data, b.grad), (36.0, 0.0))
+        self.assertEqual([value.grad for value in gone], [6.0, 0.0, 0.0, 0.0])
 
     def test_is_after_a_sample_what_it_was_before(self):
         state_dict, tokenizer, docs, settings, _ = start(["abc"], n_embd=4, n_head=2, block_size=4)
