@@ -1,8 +1,8 @@
 """microgpt: train a GPT and sample from it, in one file of pure Python, one scalar at a time.
 
-Read it from top to bottom, in the order in which things happen: documents become tokens, autograd
-and Adam teach a small transformer to predict each from those before it, and it writes new text.
-On the same data it computes what Andrej Karpathy's microgpt.py, "the original", does, to the bit.
+Read it from top to bottom: documents become tokens, autograd and Adam teach a small transformer to
+predict each token from those before it, and then it writes new text. On the same data it computes
+what Andrej Karpathy's microgpt.py, "the original", computes, to the last bit.
 
     python microgpt.py                  train on the names in input.txt
     python microgpt.py my_names.txt     train on your own file, one document per line
@@ -28,7 +28,7 @@ from typing import Any
 
 
 def read_docs(path: str | Path) -> list[str]:
-    """The non-blank lines of a UTF-8 file ("-": standard input), in NFC; ValueError if unusable."""
+    """The non-blank lines of a UTF-8 file ("-": stdin), stripped, in NFC; or raises ValueError."""
     path, lines = str(path), []
     try:
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
@@ -73,11 +73,11 @@ class Tokenizer:
 
 
 # --- Autograd -------------------------------------------------------------------------------------
-# Training needs the derivative of one number, the loss, with respect to thousands of parameters.
-# So each number on the way is a Value that remembers its children, the Values it was computed from,
-# and how to pass its gradient on to them: as a rule by its local derivative with respect to each.
-# backward() does that for one Value after another, from the loss back to the parameters. Floats are
-# rounded, so the order of adding counts: the original's is kept even where another is plainer.
+# Training needs the derivative of one number, the loss (how wrong the model is), with respect to
+# thousands of parameters. So each number on the way is a Value that remembers its children, the
+# Values it was computed from, and how to pass its gradient (the derivative of the loss with respect
+# to it) on to them: as a rule, times its local derivatives. backward() has each do that, from the
+# loss back to the parameters. Floats are rounded: the order of sums counts, and is the original's.
 
 tape: list[Value] = []  # every computed Value, after all of its children
 
@@ -95,7 +95,7 @@ class Value:
 
     `+ - * /` take Values and numbers, `**` a number. There is one tape, for one thread: what is
     computed stays on it until `tape.clear()`. Before backward(), change no `data` that was used,
-    and no list that linear() or softmax() took or gave.
+    and no vector that linear() or softmax() took or gave.
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> c = a * b + a**2
@@ -112,7 +112,7 @@ class Value:
         self.data = data
         self.grad = 0.0
         self._children = children  # none for a leaf, such as a parameter
-        self._local_grads = local_grads  # d(self)/d(child) for each; of linear(), the row
+        self._local_grads = local_grads  # d(self)/d(child) for each; linear() keeps a row here
         self._backprop = backprop  # passes the gradient on
         if children:
             tape.append(self)
@@ -147,7 +147,7 @@ class Value:
     def backward(self) -> None:
         """Set `v.grad` to d(self)/d(v) for each v on the tape; for any other, add to `v.grad`.
 
-        Others are leaves, such as parameters. Raises RuntimeError if self has left the tape.
+        Others are leaves, such as parameters, or were cleared. Raises RuntimeError if self was.
         """
         if self._children and self not in reversed(tape):
             raise RuntimeError("backward() of a Value that is no longer on the tape")
@@ -205,8 +205,8 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
 
     n_embd = settings.n_embd
     state_dict = {
-        "wte": matrix(vocab_size, n_embd),  # token embeddings
-        "wpe": matrix(settings.block_size, n_embd),  # position embeddings
+        "wte": matrix(vocab_size, n_embd),  # token embeddings: a row for each token
+        "wpe": matrix(settings.block_size, n_embd),  # position embeddings: a row for each position
         "lm_head": matrix(vocab_size, n_embd),  # from the last layer to the logits
     }
     for i in range(settings.n_layer):
@@ -218,10 +218,10 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
 
 
 # --- Model ----------------------------------------------------------------------------------------
-# GPT-2 (Radford et al. 2019) with RMSNorm instead of LayerNorm, ReLU instead of GeLU, no biases and
-# no final norm. A token becomes a vector, the residual stream, to which every layer adds twice:
-# attention adds what it gathers from the tokens so far, then an MLP (two matrices with ReLU between
-# them) what it makes of that. Last come the logits: for each token, a score for being the next.
+# GPT-2 (Radford et al. 2019), but RMSNorm for LayerNorm, ReLU for GeLU, no biases, no final norm. A
+# token and its position become a vector, the residual stream, to which every layer adds twice: what
+# attention gathers from the tokens so far, then what an MLP (two matrices with ReLU between them)
+# makes of that. Last come the logits: for each token, a score for being the next.
 
 Heads = list[tuple[Matrix, Matrix]]  # [n_head]: the keys and the values of all positions so far
 
@@ -238,8 +238,7 @@ def add(x: Vector, y: Vector) -> Vector:
 def linear(x: Vector, matrix: Iterable[Vector], indices: Sequence[int] | None = None) -> Vector:
     """The matrix [n_out][n_in] times x [n_in]: the dot product of x with each row.
 
-    Of x, only the elements at `indices` count; by default all do. A dot product is one Value, not
-    two for each term: this makes it fast.
+    Only the elements of x at `indices` count, if given. One Value for each product makes it fast.
     """
     js = range(len(x)) if indices is None else indices
 
@@ -264,13 +263,13 @@ def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
     """Turn finite scores [n] into probabilities [n], in proportion to exp(score / temperature)."""
     scale = temperature**-1
     scaled = [logit.data * scale for logit in logits]
-    largest = max(scaled)  # subtracted so that nothing can overflow; the proportions stay
+    largest = max(scaled)  # subtracted so that exp() cannot overflow; the proportions stay
     exps = [math.exp(s - largest) for s in scaled]
     total = 0.0
     for e in exps:  # as in linear(), not by sum()
         total += e
     if math.isnan(total):
-        raise FloatingPointError("not all scores are finite")
+        raise FloatingPointError("a score is too large, or not a number")
     inverse = total**-1
     probs: list[Value] = []
 
@@ -280,25 +279,26 @@ def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
             total_grad += slope * (e * prob.grad)
         for e, prob, logit in zip(exps, probs, logits):
             e_grad = inverse * prob.grad + total_grad  # by way of its own prob, and of the total
-            logit.grad += scale * (e * e_grad)
+            logit.grad += scale * (e * e_grad)  # exp is its own derivative
 
-    Value(total, logits, (), backprop)  # before probs on the tape, so its turn comes after theirs
-    probs += [Value(e * inverse, logits) for e in exps]
+    Value(total, logits, (), backprop)  # on the tape before probs, so that its turn is after theirs
+    probs += [Value(e * inverse, logits) for e in exps]  # which pass nothing on themselves
     return probs
 
 
 def rmsnorm(x: Vector) -> Vector:
     """Scale x [n] to a root mean square of 1 (Zhang & Sennrich 2019), without a learned gain."""
-    [sum_of_squares] = linear(x, [x])
-    scale = (sum_of_squares / len(x) + 1e-5) ** -0.5
+    [sum_of_squares] = linear(x, [x])  # x times itself
+    scale = (sum_of_squares / len(x) + 1e-5) ** -0.5  # 1e-5 keeps it from dividing by 0
     return [x_i * scale for x_i in x]
 
 
 def attention(x: Vector, wq: Matrix, wk: Matrix, wv: Matrix, wo: Matrix, heads: Heads) -> Vector:
     """What the newest position gathers from all so far (Vaswani et al. 2017): [n_embd] to [n_embd].
 
-    Each head takes the mean of their values, weighted by how well its query matches their keys. The
-    match grows with the root of head_dim, which is why it is divided by that.
+    Each head makes of x a query, a key and a value [head_dim], and takes the mean of all values so
+    far, weighted by how well its query matches the key of each: by their dot product, which grows
+    with the root of head_dim and so is divided by that.
     """
     head_dim = len(x) // len(heads)
     outputs: list[Value] = []
@@ -308,7 +308,7 @@ def attention(x: Vector, wq: Matrix, wk: Matrix, wv: Matrix, wo: Matrix, heads: 
         keys.append(linear(x, wk[rows]))
         values.append(linear(x, wv[rows]))
         weights = softmax(linear(query, keys), temperature=head_dim**0.5)
-        outputs += linear(weights, zip(*values))
+        outputs += linear(weights, zip(*values))  # transposed: a row for each element of a value
     return linear(outputs, wo)
 
 
@@ -323,7 +323,7 @@ def gpt(state_dict: StateDict, token_id: int, pos_id: int, cache: list[Heads]) -
     """Read one token, and return the logits [vocab_size] of the next. The cache grows by one."""
     # Normalized although the first layer normalizes again: the residual stream goes around that.
     x = rmsnorm(add(state_dict["wte"][token_id], state_dict["wpe"][pos_id]))
-    n_layer = sum(name.endswith("attn_wq") for name in state_dict)
+    n_layer = sum(name.endswith("attn_wq") for name in state_dict)  # so a smaller cache raises
     for i in range(n_layer):
         wq, wk, wv, wo = (state_dict[f"layer{i}.attn_{name}"] for name in ("wq", "wk", "wv", "wo"))
         x = add(x, attention(rmsnorm(x), wq, wk, wv, wo, cache[i]))
@@ -333,9 +333,9 @@ def gpt(state_dict: StateDict, token_id: int, pos_id: int, cache: list[Heads]) -
 
 
 # --- Training -------------------------------------------------------------------------------------
-# A step trains on one document. Forward: predict each of its tokens from those before; the loss
-# says how surprised the model was, on average. Backward: find the gradient of the loss. Then Adam
-# moves every parameter a little in the direction that lowers it.
+# A step trains on one document. Forward: predict each of its tokens from those before; the loss is
+# the mean surprise, -log of the right token's probability. Backward: find the gradient of the loss.
+# Then Adam moves every parameter a little in the direction that lowers it.
 
 
 def document_loss(state_dict: StateDict, token_ids: list[int], settings: Settings) -> Value:
@@ -344,7 +344,7 @@ def document_loss(state_dict: StateDict, token_ids: list[int], settings: Setting
     losses = []
     for pos_id, token_id, target_id in zip(range(settings.block_size), token_ids, token_ids[1:]):
         logits = gpt(state_dict, token_id, pos_id, cache)
-        # The tape ends in the logits. The target's goes first: the original's order of gradients.
+        # The logits end the tape. Put the target's first: its turn comes last, as in the original.
         tape[-len(logits) :] = [logits[target_id], *logits[:target_id], *logits[target_id + 1 :]]
         losses.append(-softmax(logits)[target_id].log())
     return sum(losses, Value(0.0)) * (1 / len(losses))
@@ -358,10 +358,10 @@ def train(
     for p in params:
         p.grad = 0.0
     tape.clear()
-    # Adam (Kingma & Ba 2015) keeps two running means for each parameter: of its gradient (m), which
-    # gives the direction, and of the square of its gradient (v), which gives the scale.
-    moments = [[0.0, 0.0] for _ in params]
-    beta1, beta2, eps = 0.85, 0.99, 1e-8
+    # Adam (Kingma & Ba 2015) keeps two running means for each parameter: m of its gradient, which
+    # gives the direction, and v of the square of its gradient, by whose root the step is divided.
+    moments = [[0.0, 0.0] for _ in params]  # m and v of each
+    beta1, beta2, eps = 0.85, 0.99, 1e-8  # how much of m and v is kept; against dividing by 0
     rest1, rest2 = 1 - beta1, 1 - beta2  # computed once, not for each parameter
     for step in range(settings.num_steps):
         token_ids = tokenizer.encode(docs[step % len(docs)][: settings.block_size])
@@ -371,12 +371,12 @@ def train(
         lr = settings.lr * (1 - step / settings.num_steps)  # falls linearly towards 0
         bias1 = 1 - beta1 ** (step + 1)  # m and v start at 0, which biases them towards it
         bias2 = 1 - beta2 ** (step + 1)
-        # Powers, as in the original: products and sqrt() round differently. 2.0 is quicker than 2.
+        # Powers, as x * x and sqrt(x) can differ in the last bit; and 2.0, as it is quicker than 2.
         for p, moment in zip(params, moments):
             m = moment[0] = beta1 * moment[0] + rest1 * p.grad
             v = moment[1] = beta2 * moment[1] + rest2 * p.grad**2.0
             p.data -= lr * (m / bias1) / ((v / bias2) ** 0.5 + eps)
-            p.grad = 0.0
+            p.grad = 0.0  # backward() only adds to it
         tape.clear()
         yield loss.data
         del loss  # so that this graph is freed before the next one is built
@@ -388,7 +388,7 @@ def train(
 
 
 def prompt_ids(prompt: str, tokenizer: Tokenizer, settings: Settings) -> list[int]:
-    """BOS and the ids of the prompt. Raises ValueError if no document can begin with it."""
+    """BOS and the ids of the prompt; ValueError if it is too long or has an unknown character."""
     if len(prompt) >= settings.block_size:
         raise ValueError(f"the prompt must be shorter than block_size, {settings.block_size}")
     return tokenizer.encode(prompt)[:-1]
@@ -397,7 +397,7 @@ def prompt_ids(prompt: str, tokenizer: Tokenizer, settings: Settings) -> list[in
 def sample(
     state_dict: StateDict, tokenizer: Tokenizer, settings: Settings, rng: Random, prompt: str = ""
 ) -> str:
-    """A new document of up to block_size characters; ValueError if the prompt cannot begin one."""
+    """A new document of up to block_size characters; ValueError for what prompt_ids() refuses."""
     start = len(tape)
     token_ids = prompt_ids(prompt, tokenizer, settings)
     cache = init_cache(settings)
