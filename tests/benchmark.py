@@ -71,7 +71,7 @@ def compare(script, dataset, steps, rounds):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("dataset", nargs="?", type=Path, default=ROOT / "input.txt")
-    naive = ROOT / "tests" / "naive_program.py"
+    naive = ROOT / "tests" / "naive.py"
     parser.add_argument("--against", type=Path, metavar="SCRIPT", default=naive)
     parser.add_argument("--steps", type=int, default=30, help="steps after which both are stopped")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the comparison")

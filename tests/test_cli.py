@@ -19,7 +19,7 @@ from unittest import mock
 import microgpt
 from microgpt import Settings
 from tests import KOREAN_NAMES, PROGRAM, ROOT, SHORT, SOURCE, InFolder, call, not_root, python
-from tests.naive_program import NaiveProgram
+from tests.naive import NaiveProgram
 
 OUT_OF_RANGE = {
     "n_layer": ("-1", "1.5", "x", ""),

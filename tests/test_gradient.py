@@ -1,6 +1,6 @@
 """Does Value compute what its operators say, and backward() the derivative of it?
 
-To the last bit what naive_autograd.py computes, an operation at a time.
+To the last bit what naive.py computes, an operation at a time.
 """
 
 import math
@@ -8,8 +8,8 @@ import random
 import unittest
 
 from microgpt import Value, linear, softmax, tape
-from tests.naive_autograd import Node
-from tests.naive_program import softmax as naive_softmax
+from tests.naive import Node
+from tests.naive import softmax as naive_softmax
 
 EXPRESSIONS = (  # of two variables and a number
     *("a + b", "a + n", "n + a", "a - b", "a - n", "n - a", "-a", "a + b + a + 3 * a"),

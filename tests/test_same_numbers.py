@@ -1,6 +1,6 @@
 """Does it compute what the original computes, to the last bit, and so write the same bytes?
 
-Against naive_program.py, which makes the original's operations in its order. (The published run is
+Against naive.py, which makes the original's operations in its order. (The published run is
 also the one that the page shows: see test_readme.)
 """
 
@@ -13,7 +13,7 @@ from unittest import mock
 
 import microgpt
 from tests import KOREAN_NAMES, NAMES, start, watched_training
-from tests.naive_program import DEFAULTS, NaiveProgram
+from tests.naive import DEFAULTS, NaiveProgram
 
 KOREAN = KOREAN_NAMES.read_text(encoding="utf-8").split()
 TWO_HUNDRED_CHARACTERS = ["".join(map(chr, range(i, i + 9))) for i in range(0x4E00, 0x4EC8, 4)]
@@ -21,27 +21,43 @@ TOO_LONG = ["abcde" * 4, "edcba" * 5, "ab"]
 ANY = ("\U0001f600é ß\x00\x7f", "가나다", "")
 
 
+def numbers(matrices, what="data"):
+    """The data, or grad, of each parameter, by the name of its matrix."""
+    return {
+        name: [[getattr(p, what) for p in row] for row in matrix]
+        for name, matrix in matrices.items()
+    }
+
+
 class SameNumbers(unittest.TestCase):
-    def assertSame(self, what, state_dict, naive):
-        """The same data, or grad, of each parameter."""
-        self.assertEqual(list(state_dict), list(naive.matrices))
-        for name, matrix in state_dict.items():
-            self.assertEqual(len(matrix), len(naive.matrices[name]), name)
-            for row, nodes in zip(matrix, naive.matrices[name]):
-                got, expected = ([getattr(p, what) for p in ps] for ps in (row, nodes))
-                self.assertEqual(got, expected, name)
+    def assertSame(self, got, expected, where):
+        self.assertEqual(list(got), list(expected))
+        for name in got:  # a diff of many numbers takes minutes
+            self.assertTrue(got[name] == expected[name], f"{name} {where}")
 
     def assertSameRun(self, docs, prompt="", **settings):
-        """The same output, and the same parameters in the end; no tape and no gradients."""
-        naive, written = NaiveProgram(docs, **settings), []
-        naive.run(written.append, prompt)
-        training = mock.patch.object(microgpt, "train", watched_training)
-        with training, contextlib.redirect_stdout(io.StringIO()) as out:
+        """The same output, and the same parameters after each step; no tape and no gradients."""
+        naive, written, after = NaiveProgram(docs, **settings), [], []
+
+        def naive_training(train=naive.train):
+            for loss in train():
+                after.append(numbers(naive.matrices))
+                yield loss
+
+        def training(state_dict, *args):
+            for step, loss in enumerate(watched_training(state_dict, *args), 1):
+                self.assertSame(numbers(state_dict), after[step - 1], f"after step {step}")
+                yield loss
+
+        with mock.patch.object(naive, "train", naive_training):
+            naive.run(written.append, prompt)
+        out = contextlib.redirect_stdout(io.StringIO())
+        with mock.patch.object(microgpt, "train", training), out as out:
             state_dict = microgpt.run(docs, microgpt.Settings(**settings), prompt)
         lines = [text.splitlines(keepends=True) for text in (out.getvalue(), "".join(written))]
-        for line, expected in zip_longest(*lines):  # one by one, as a diff of many takes minutes
+        for line, expected in zip_longest(*lines):  # one by one, for the same reason
             self.assertEqual(line, expected)
-        self.assertSame("data", state_dict, naive)
+        self.assertSame(numbers(state_dict), numbers(naive.matrices), "in the end")
         grads = {p.grad for matrix in state_dict.values() for row in matrix for p in row}
         self.assertEqual((grads, microgpt.tape), ({0.0}, []))
 
@@ -94,4 +110,5 @@ class SameNumbers(unittest.TestCase):
                 loss.backward()
                 microgpt.tape.clear()
                 self.assertEqual(loss.data, expected.data, (n_layer, docs))
-                self.assertSame("grad", state_dict, naive)
+                grads = numbers(state_dict, "grad"), numbers(naive.matrices, "grad")
+                self.assertSame(*grads, (n_layer, docs))
