@@ -195,7 +195,7 @@ class AnyMachine(InFolder):
     def test_may_have_another_main_module(self):
         """As a profiler has, or whatever executes the source in a dictionary."""
         docs = self.file(b"ab\nba\n")
-        for module in ("cProfile", "profile", "trace --listfuncs"):
+        for module in ("cProfile", "profile", "trace --count --coverdir=."):
             done = python("-m", *module.split(), PROGRAM, docs, *SHORT)
             self.assertEqual((done.returncode, done.stderr), (0, b""), module)
             self.assertIn(b"\nsample  2: ", done.stdout)
