@@ -21,6 +21,7 @@ from microgpt import Settings
 from tests import KOREAN_NAMES, PROGRAM, ROOT, SHORT, SOURCE, InFolder, call, not_root, python
 from tests.naive import NaiveProgram
 
+MEMORY = "/proc/self/mem"  # it opens, but cannot be read
 OUT_OF_RANGE = {
     "n_layer": ("-1", "1.5", "x", ""),
     "n_embd": ("0", "18", "1e2"),
@@ -52,6 +53,7 @@ class BadInput(InFolder):
         for arguments, *words in (
             (["no such.txt"], "'no such.txt'", "No such file"),
             (["folder"], "'folder'"),
+            *[([MEMORY], repr(MEMORY), "Input/output error")] * os.path.exists(MEMORY),
             ([""], "''"),
             (["no\nsuch\x1b\udcff.txt"], r"no\nsuch\x1b\udcff.txt"),
             ([self.file(b" \n\r\n\t\n", "line\nend.txt")], r"line\nend.txt", "no documents"),
@@ -258,7 +260,7 @@ assert random.getstate() == state, "a draw was a global one"
 
 class Interruptions(unittest.TestCase):
     def start(self, *args, code=None, stdout=subprocess.PIPE):
-        """Start the program, or some code; after 9 seconds its output ends, as it is killed."""
+        """Start the program, or some code; after a minute its output ends, as it is killed."""
         kwargs = {"stdin": subprocess.PIPE, "stdout": stdout, "stderr": subprocess.PIPE}
         if os.name != "nt":  # a shell in the background may have it ignore Ctrl-C
             kwargs["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -266,7 +268,7 @@ class Interruptions(unittest.TestCase):
         process = subprocess.Popen(command, cwd=ROOT, **kwargs)
         self.addCleanup(process.communicate)
         self.addCleanup(process.kill)
-        watchdog = threading.Timer(9, process.kill)
+        watchdog = threading.Timer(60, process.kill)
         watchdog.start()
         self.addCleanup(watchdog.cancel)
         return process
