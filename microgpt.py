@@ -455,15 +455,15 @@ __version__ = "5.0.0"
 
 def default_dataset() -> Path:
     """Find input.txt here or beside the script, else download it; ValueError if that fails."""
-    for folder in (Path(), Path(globals().get("__file__", "-")).resolve().parent):  # "-": no file
-        if Path(folder, "input.txt").exists():
-            return Path(folder, "input.txt")
-    import hashlib  # seldom needed, and slow to import
-    import tempfile
-    import urllib.request
-
-    print(f"there is no input.txt: downloading {NAMES_URL}", file=sys.stderr)
     try:
+        for folder in (Path(), Path(globals().get("__file__", "no file")).resolve().parent):
+            if Path(folder, "input.txt").exists():
+                return Path(folder, "input.txt")
+        import hashlib  # seldom needed, and slow to import
+        import tempfile
+        import urllib.request
+
+        print(f"there is no input.txt: downloading {NAMES_URL}", file=sys.stderr)
         with urllib.request.urlopen(NAMES_URL, timeout=20) as response:
             data = response.read(1_000_000)
         if hashlib.sha256(data).hexdigest() != NAMES_SHA256:

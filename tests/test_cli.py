@@ -64,6 +64,7 @@ class BadInput(InFolder):
             ([*prompt, "bbbb"], "shorter than block_size, 4"),
             ([docs, "--temperature=0"], "temperature than 1e-300"),
             ([docs, "--n_head=3"], "n_embd (16) must be a multiple of n_head (3)"),
+            ([docs, "--num_samples=-1"], "num_samples must be at least 0\n"),
             ([docs, "--n_heads=4"], "--n_heads"),
             ([docs, "--n_he=4"], "--n_he"),
             ([docs, "b.txt"], "b.txt"),
@@ -133,6 +134,9 @@ class Input(InFolder):
         for namespace in ({}, {"__file__": "<stdin>"}):  # that of the parent folder is not for us
             with quiet, no_network, self.assertRaisesRegex(SystemExit, "failed: no network"):
                 run_source("", **namespace)
+        gone = mock.patch("pathlib.Path.resolve", side_effect=FileNotFoundError("no folder"))
+        with gone, self.assertRaisesRegex(SystemExit, "failed: no folder"):
+            run_source("")
         self.file(b"a\nb\nc\n", Path("empty", "input.txt"))
         for done in (python(PROGRAM, *SHORT), python("-", *SHORT, stdin=SOURCE.encode())):
             self.assertEqual((done.stdout[:12], done.stderr), (b"num docs: 3\n", b""))

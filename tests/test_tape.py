@@ -90,7 +90,8 @@ class TheTape(unittest.TestCase):
             loss.backward()
             self.assertEqual((loss.grad, a.grad, before.grad), (1.0, times * 12.0, times * 3.0))
         for value in gone:
-            self.assertRaises(RuntimeError, value.backward)
+            with self.assertRaisesRegex(RuntimeError, "no longer on the tape$"):
+                value.backward()
         self.assertEqual((loss.data, b.grad), (36.0, 0.0))
         self.assertEqual([value.grad for value in gone], [6.0, 0.0, 0.0, 0.0])
 
