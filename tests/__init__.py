@@ -26,10 +26,6 @@ KOREAN_NAMES = ROOT / "tests" / "data" / "korean_names.txt"
 NAMES = ["anna", "bob", "carla", "dora", "ed", "xenophon", "abcdabcdabcd", "o"]
 SHORT = ("--num_steps=2", "--num_samples=2", "--n_embd=4", "--n_head=2")
 
-not_root = unittest.skipIf(
-    getattr(os, "getuid", lambda: 0)() == 0, "root, or Windows: every file can be used"
-)
-
 
 class InFolder(unittest.TestCase):
     """Tests that have an empty folder each, which is the current one: self.folder."""

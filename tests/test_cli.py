@@ -18,7 +18,7 @@ from unittest import mock
 
 import microgpt
 from microgpt import Settings
-from tests import KOREAN_NAMES, PROGRAM, ROOT, SHORT, SOURCE, InFolder, call, not_root, python
+from tests import KOREAN_NAMES, PROGRAM, ROOT, SHORT, SOURCE, InFolder, call, python
 from tests.naive import NaiveProgram
 
 MEMORY = "/proc/self/mem"  # it opens, but cannot be read
@@ -75,12 +75,6 @@ class BadInput(InFolder):
                 self.assertFails(call(*arguments, stdin=b"\n"), *words)
         os.rename("folder", "input.txt")
         self.assertFails(call(), "'input.txt'")
-
-    @not_root
-    def test_may_be_a_file_that_may_not_be_read(self):
-        path = self.file(b"anna\n")
-        path.chmod(0)
-        self.assertFails(call(path), repr(str(path)), "Permission denied")
 
     def test_may_lead_to_divergence_which_is_told_in_one_line(self):
         for options, words in (
@@ -223,15 +217,11 @@ class AnyMachine(InFolder):
 
         written = []
         self.addCleanup(gc.enable)
-        with mock.patch.object(sys, "stdout", Tee()) as tee:
+        with mock.patch.object(sys, "stdout", Tee()):
             microgpt.main([str(KOREAN_NAMES), *SHORT])
             # only CPython frees graphs without a collector
             self.assertEqual(gc.isenabled(), sys.implementation.name != "cpython")
-            self.assertRaises(SystemExit, microgpt.main, ["no such file"])
-            self.assertIs(sys.stdout, tee)
         self.assertIn("sample  2: ", "".join(written))
-        with mock.patch.object(sys, "stdout", None):
-            microgpt.main([str(KOREAN_NAMES), *SHORT])
 
     def test_is_left_as_it_was_by_an_import(self):
         """It opens no file but Python's own and no connection; no draw is a global one."""
@@ -316,9 +306,8 @@ class Interruptions(unittest.TestCase):
             return wrapper
 
         functions = {f.__name__: watched(f) for f in (microgpt.document_loss, microgpt.sample)}
-        settings = Settings(num_steps=3, num_samples=3)
         stdout = mock.patch.object(sys, "stdout", io.TextIOWrapper(out))
         with mock.patch.multiple(microgpt, **functions), stdout:
-            microgpt.run(["ab"], settings)
+            microgpt.run(["ab"], Settings(num_steps=3, num_samples=3))
         training = [[1, step, 0, 0] for step in range(3)]
         self.assertEqual(seen, training + [[1, 3, 1, i] for i in range(3)])

@@ -15,7 +15,7 @@ from pathlib import Path
 from unittest import mock
 
 import microgpt
-from tests import InFolder, call, not_root
+from tests import InFolder, call
 
 DATA = b"anna\nbob\ncarla\n" * 20_000  # a little more than the names have
 OK = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n" % len(DATA)
@@ -139,8 +139,3 @@ class Download(InFolder):
             with mock.patch(function, side_effect=KeyboardInterrupt):
                 self.assertEqual(self.download("right")[:2], (130, ""))
             self.assertEqual(self.files(), ["elsewhere"])
-
-    @not_root
-    def test_into_a_folder_that_cannot_be_written(self):
-        self.folder.chmod(0o500)
-        self.assertRefused(self.download("right"), "Permission denied")
