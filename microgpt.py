@@ -357,7 +357,6 @@ def train(
     params = [p for matrix in state_dict.values() for row in matrix for p in row]
     for p in params:
         p.grad = 0.0
-    tape.clear()
     # Adam (Kingma & Ba 2015) keeps two running means for each parameter: m of its gradient, which
     # gives the direction, and v of the square of its gradient, by whose root the step is divided.
     moments = [[0.0, 0.0] for _ in params]  # m and v of each
