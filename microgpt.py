@@ -74,7 +74,7 @@ class Tokenizer:
 
 # --- Autograd -------------------------------------------------------------------------------------
 # Training needs the derivative of one number, the loss (how wrong the model is), with respect to
-# thousands of parameters. So each number on the way is a Value that remembers its children, the
+# thousands of parameters. So the numbers on the way are Values. Each remembers its children, the
 # Values it was computed from, and how to pass its gradient (the derivative of the loss with respect
 # to it) on to them: as a rule, times its local derivatives. backward() has each do that, from the
 # loss back to the parameters. Floats are rounded: the order of sums counts, and is the original's.
@@ -218,7 +218,7 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
 
 
 # --- Model ----------------------------------------------------------------------------------------
-# GPT-2 (Radford et al. 2019), but RMSNorm for LayerNorm, ReLU for GeLU, no biases, no final norm. A
+# GPT-2 (Radford et al. 2019) with RMSNorm for LayerNorm, ReLU for GeLU, no biases, no final norm. A
 # token and its position become a vector, the residual stream, to which every layer adds twice: what
 # attention gathers from the tokens so far, then what an MLP (two matrices with ReLU between them)
 # makes of that. Last come the logits: for each token, a score for being the next.
@@ -238,7 +238,7 @@ def add(x: Vector, y: Vector) -> Vector:
 def linear(x: Vector, matrix: Iterable[Vector], indices: Sequence[int] | None = None) -> Vector:
     """The matrix [n_out][n_in] times x [n_in]: the dot product of x with each row.
 
-    Only the elements of x at `indices` count, if given. One Value for each product makes it fast.
+    Only elements of x at `indices` count, if given. One Value for a whole dot product makes it fast.
     """
     js = range(len(x)) if indices is None else indices
 
@@ -321,7 +321,7 @@ def mlp(x: Vector, fc1: Matrix, fc2: Matrix) -> Vector:
 
 def gpt(state_dict: StateDict, token_id: int, pos_id: int, cache: list[Heads]) -> Vector:
     """Read one token, and return the logits [vocab_size] of the next. The cache grows by one."""
-    # Normalized although the first layer normalizes again: the residual stream goes around that.
+    # Layers normalize what they read, but not x itself, to which they add: that happens here.
     x = rmsnorm(add(state_dict["wte"][token_id], state_dict["wpe"][pos_id]))
     n_layer = sum(name.endswith("attn_wq") for name in state_dict)  # so a smaller cache raises
     for i in range(n_layer):
