@@ -238,7 +238,7 @@ def add(x: Vector, y: Vector) -> Vector:
 def linear(x: Vector, matrix: Iterable[Vector], indices: Sequence[int] | None = None) -> Vector:
     """The matrix [n_out][n_in] times x [n_in]: the dot product of x with each row.
 
-    Only elements of x at `indices` count, if given. One Value for a whole dot product makes it fast.
+    Only elements of x at `indices` count, if given. One Value for a dot product makes it fast.
     """
     js = range(len(x)) if indices is None else indices
 
