@@ -1,6 +1,6 @@
 """microgpt: train a GPT and sample from it, in one file of pure Python, one scalar at a time.
 
-Read it from top to bottom: documents become tokens, autograd and Adam teach a small transformer to
+Read it from top to bottom: text becomes tokens, autograd and Adam teach a small transformer to
 predict each token from those before it, and then it writes new text. On the same data it computes
 what Andrej Karpathy's microgpt.py, "the original", computes, to the last bit.
 
@@ -8,7 +8,7 @@ what Andrej Karpathy's microgpt.py, "the original", computes, to the last bit.
     python microgpt.py my_names.txt     train on your own file, one document per line
 """
 
-from __future__ import annotations  # microgpt needs Python 3.9 or later
+from __future__ import annotations  # for Python 3.9
 
 import argparse
 import gc
@@ -16,40 +16,19 @@ import math
 import sys
 import typing
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
-
-# --- Dataset --------------------------------------------------------------------------------------
-# A dataset is a text file with one document per line: here a name, but just as well a word, a place
-# or a verse. The model will learn to write more of the same kind.
-
-
-def read_docs(path: str | Path) -> list[str]:
-    """The non-blank lines of a UTF-8 file ("-": stdin), stripped, in NFC; or raises ValueError."""
-    path, lines = str(path), []
-    try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        for line in data.removeprefix(b"\xef\xbb\xbf").splitlines():  # no byte order mark
-            lines.append(unicodedata.normalize("NFC", line.decode()).strip())
-    except OSError as error:
-        raise ValueError(f"{path!r}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path!r}: line {len(lines) + 1} is not UTF-8") from None
-    if not any(lines):
-        raise ValueError(f"{path!r}: the dataset holds no documents")
-    return [line for line in lines if line]
-
 
 # --- Tokenizer ------------------------------------------------------------------------------------
-# The model computes with numbers, so each distinct character gets an integer, its token id. One
-# more token, BOS (beginning of sequence), stands at both ends: to start from, and to end with.
+# The dataset is a list of documents: here names, but just as well words, places or verses. A model
+# computes with numbers, so each distinct character gets an integer, its token id. One more token,
+# BOS (beginning of sequence), marks both the beginning and the end of a document.
 
 
 class Tokenizer:
-    """Characters to token ids and back.
+    """Turns characters into token ids, and back.
 
     >>> Tokenizer(["anna", "bob"]).encode("bob")
     [4, 1, 3, 1, 4]
@@ -73,29 +52,27 @@ class Tokenizer:
 
 
 # --- Autograd -------------------------------------------------------------------------------------
-# Training needs the derivative of one number, the loss (how wrong the model is), with respect to
-# thousands of parameters. So the numbers on the way are Values. Each remembers its children, the
-# Values it was computed from, and how to pass its gradient (the derivative of the loss with respect
-# to it) on to them: as a rule, times its local derivatives. backward() has each do that, from the
-# loss back to the parameters. Floats are rounded: the order of sums counts, and is the original's.
+# Training needs the gradient of the loss: how fast that one number, which says how wrong the model
+# is, changes with each of thousands of parameters. So the model computes with Values. A Value that
+# is computed from others, its children, is put on the tape. backward() goes through the tape from
+# the end, and has each Value pass its gradient on to its children: this is the chain rule. When its
+# turn comes, its gradient is complete: all that was computed from it stands later on the tape.
 
-tape: list[Value] = []  # every computed Value, after all of its children
+tape: list[Value] = []  # every computed Value, after its children
 
 
 def chain_rule(node: Value) -> None:
-    """Add to each child's gradient its local derivative times the gradient of the node."""
-    grad = node.grad
-    if grad:  # 0 adds nothing
+    """Add to the gradient of each child: the node's gradient times the local derivative."""
+    if node.grad:  # 0 adds nothing
         for child, local_grad in zip(node._children, node._local_grads):
-            child.grad += local_grad * grad
+            child.grad += local_grad * node.grad
 
 
 class Value:
-    """A scalar in the computation graph: its `data`, and the `grad` that backward() computes.
+    """A number in the computation graph: its `data`, and the `grad` that backward() computes.
 
     `+ - * /` take Values and numbers, `**` a number. There is one tape, for one thread: what is
-    computed stays on it until `tape.clear()`. Before backward(), change no `data` that was used,
-    and no vector that linear() or softmax() took or gave.
+    computed stays on it until `tape.clear()`. Change no `data` between its use and backward().
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> c = a * b + a**2
@@ -107,14 +84,18 @@ class Value:
     __slots__ = ("data", "grad", "_children", "_local_grads", "_backprop")
 
     def __init__(
-        self, data: float, children: Any = (), local_grads: Any = (), backprop: Any = chain_rule
+        self,
+        data: float,
+        children: Sequence[Value] = (),
+        local_grads: Sequence[typing.Any] = (),
+        backprop: Callable[[Value], None] = chain_rule,
     ) -> None:
         self.data = data
-        self.grad = 0.0
-        self._children = children  # none for a leaf, such as a parameter
-        self._local_grads = local_grads  # d(self)/d(child) for each; linear() keeps a row here
-        self._backprop = backprop  # passes the gradient on
-        if children:
+        self.grad = 0.0  # d(loss)/d(self), after loss.backward()
+        self._children = children  # what it was computed from
+        self._local_grads = local_grads  # d(self)/d(child) for each, or what backprop needs for it
+        self._backprop = backprop  # passes the gradient on to the children
+        if children:  # else it is a leaf: a parameter, or a constant
             tape.append(self)
 
     def __add__(self, other: Value | float) -> Value:
@@ -138,18 +119,19 @@ class Value:
     def __neg__(self) -> Value: return self * -1
     def __sub__(self, other: Value | float) -> Value: return self + -other
     def __rsub__(self, other: float) -> Value: return -self + other
-    # a power, as in the original: 1 / x can differ from it in the last bit
+    # a power, as in the original: 1 / x rounds differently
     def __truediv__(self, other: Value | float) -> Value: return self * other**-1.0
     def __rtruediv__(self, other: float) -> Value: return self**-1.0 * other
     def __repr__(self) -> str: return f"Value(data={self.data}, grad={self.grad})"
     # fmt: on
 
     def backward(self) -> None:
-        """Set `v.grad` to d(self)/d(v) for each v on the tape; for any other, add to `v.grad`.
+        """Set `v.grad` to d(self)/d(v) for every v on the tape, and add it to `v.grad` elsewhere.
 
-        Others are leaves, such as parameters, or were cleared. Raises RuntimeError if self was.
+        So the gradients of leaves, such as parameters, add up over calls until they are set back.
+        Raises RuntimeError if self was computed before `tape.clear()`.
         """
-        if self._children and self not in reversed(tape):
+        if self._children and self not in reversed(tape):  # a loss is found at once, at the end
             raise RuntimeError("backward() of a Value that is no longer on the tape")
         for node in tape:
             node.grad = 0.0
@@ -167,6 +149,7 @@ class Value:
 class Settings:
     """The settings of a run. Raises ValueError, saying what is allowed, if one is out of range."""
 
+    # "typing." stays: without it dataclass() fails where the module is not in sys.modules
     n_layer: typing.Annotated[int, "transformer layers"] = 1
     n_embd: typing.Annotated[int, "embedding dimension, a multiple of n_head"] = 16
     block_size: typing.Annotated[int, "maximum context length, in tokens"] = 16
@@ -178,12 +161,10 @@ class Settings:
     seed: typing.Annotated[int, "seed of the random number generator"] = 42
 
     def __post_init__(self) -> None:
-        if min(self.n_embd, self.block_size, self.n_head) < 1:
-            raise ValueError("n_embd, block_size and n_head must be at least 1")
-        if min(self.n_layer, self.num_steps, self.num_samples) < 0:
-            raise ValueError("n_layer, num_steps and num_samples must be at least 0")
-        if not (0 < self.lr < math.inf and 1e-300 < self.temperature < math.inf):
-            raise ValueError("lr must be greater than 0, temperature than 1e-300, and both finite")
+        low = {"n_layer": 0, "num_steps": 0, "num_samples": 0, "lr": 1e-300, "temperature": 1e-300}
+        for name, value in vars(self).items():
+            if name != "seed" and not low.get(name, 1) <= value < math.inf:
+                raise ValueError(f"{name} must be finite and >= {low.get(name, 1)}, not {value}")
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head})")
 
@@ -218,16 +199,18 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
 
 
 # --- Model ----------------------------------------------------------------------------------------
-# GPT-2 (Radford et al. 2019) with RMSNorm for LayerNorm, ReLU for GeLU, no biases, no final norm. A
-# token and its position become a vector, the residual stream, to which every layer adds twice: what
-# attention gathers from the tokens so far, then what an MLP (two matrices with ReLU between them)
-# makes of that. Last come the logits: for each token, a score for being the next.
+# GPT-2 (Radford et al. 2019) with RMSNorm for LayerNorm, ReLU for GeLU, no biases, a norm at the
+# start and none at the end, and an lm_head of its own. A token and its position become a vector,
+# the residual stream. Every layer adds to it twice: what attention gathers from the tokens so far,
+# then what an MLP (two matrices with ReLU between them) makes of that. Last come the logits: for
+# each token, a score for being the next. Comments on the order of additions can be skipped: floats
+# are rounded, so the last bits of a sum depend on that order, and it is the original's.
 
 Heads = list[tuple[Matrix, Matrix]]  # [n_head]: the keys and the values of all positions so far
 
 
 def init_cache(settings: Settings) -> list[Heads]:
-    """The KV cache [n_layer] of a gpt() that has not read anything yet."""
+    """An empty KV cache [n_layer] for gpt(), which goes through as many layers as it has."""
     return [[([], []) for _ in range(settings.n_head)] for _ in range(settings.n_layer)]
 
 
@@ -235,55 +218,58 @@ def add(x: Vector, y: Vector) -> Vector:
     return [x_i + y_i for x_i, y_i in zip(x, y)]
 
 
-def linear(x: Vector, matrix: Iterable[Vector], indices: Sequence[int] | None = None) -> Vector:
+def linear(x: Vector, matrix: Iterable[Vector]) -> Vector:
     """The matrix [n_out][n_in] times x [n_in]: the dot product of x with each row.
 
-    Only elements of x at `indices` count, if given. One Value for a dot product makes it fast.
+    A dot product is one Value, not one for each `*` and `+`: this is what makes microgpt fast. It
+    keeps x and the row themselves, so change neither before backward().
     """
-    js = range(len(x)) if indices is None else indices
-
-    def backprop(node: Value) -> None:
-        row, grad = node._local_grads, node.grad
-        if grad:
-            for j in js:
-                x_j, w = x[j], row[j]
-                x_j.grad += w.data * grad  # d(x_j * w)/dx_j = w
-                w.grad += x_j.data * grad
-
     products = []
+    js = range(len(x))
     for row in matrix:
         total = 0.0
         for j in js:  # not by sum(), which rounds differently from Python 3.12 on
             total += x[j].data * row[j].data
-        products.append(Value(total, x, row, backprop))
+        products.append(Value(total, x, row, dot_backprop))
     return products
 
 
+def dot_backprop(product: Value) -> None:
+    """The chain rule for x_0 * w_0 + x_1 * w_1 + ...: x_j and w_j are each other's derivative."""
+    x, row, grad = product._children, product._local_grads, product.grad
+    if grad:
+        for j in range(len(x)):
+            x_j, w_j = x[j], row[j]
+            x_j.grad += w_j.data * grad
+            w_j.grad += x_j.data * grad
+
+
 def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
-    """Turn finite scores [n] into probabilities [n], in proportion to exp(score / temperature)."""
+    """Turn scores [n] into probabilities [n], in proportion to exp(score / temperature)."""
     scale = temperature**-1
-    scaled = [logit.data * scale for logit in logits]
-    largest = max(scaled)  # subtracted so that exp() cannot overflow; the proportions stay
-    exps = [math.exp(s - largest) for s in scaled]
+    largest = scale * max(logit.data for logit in logits)
+    exps = [math.exp(scale * logit.data - largest) for logit in logits]  # at most 1: no overflow
     total = 0.0
-    for e in exps:  # as in linear(), not by sum()
+    for e in exps:
         total += e
-    if math.isnan(total):
-        raise FloatingPointError("a score is too large, or not a number")
     inverse = total**-1
-    probs: list[Value] = []
-
-    def backprop(node: Value) -> None:
-        slope, total_grad = -(total**-2), 0.0  # slope: d(inverse)/d(total)
-        for e, prob in zip(reversed(exps), reversed(probs)):  # from the last, as in the original
-            total_grad += slope * (e * prob.grad)
-        for e, prob, logit in zip(exps, probs, logits):
-            e_grad = inverse * prob.grad + total_grad  # by way of its own prob, and of the total
-            logit.grad += scale * (e * e_grad)  # exp is its own derivative
-
-    Value(total, logits, (), backprop)  # on the tape before probs, so that its turn is after theirs
-    probs += [Value(e * inverse, logits) for e in exps]  # which pass nothing on themselves
+    probs = [Value(e * inverse, logits) for e in exps]  # these pass nothing on:
+    Value(total, logits, (scale, exps, probs), softmax_backprop)  # the total does so for them all
     return probs
+
+
+def softmax_backprop(total: Value) -> None:
+    """The chain rule for prob = e / total: a logit counts in its own e and, like all, in the total.
+
+    In textbooks logit.grad is scale * prob * (prob.grad - the sum of all prob * prob.grad). This is
+    the same, in the original's order of additions.
+    """
+    scale, exps, probs = total._local_grads
+    inverse, slope = total.data**-1, -(total.data**-2)  # 1 / total, and its derivative
+    for e, prob in zip(reversed(exps), reversed(probs)):
+        total.grad += slope * (e * prob.grad)
+    for e, prob, logit in zip(exps, probs, total._children):
+        logit.grad += scale * (e * (inverse * prob.grad + total.grad))  # exp's derivative is e
 
 
 def rmsnorm(x: Vector) -> Vector:
@@ -296,13 +282,14 @@ def rmsnorm(x: Vector) -> Vector:
 def attention(x: Vector, wq: Matrix, wk: Matrix, wv: Matrix, wo: Matrix, heads: Heads) -> Vector:
     """What the newest position gathers from all so far (Vaswani et al. 2017): [n_embd] to [n_embd].
 
-    Each head makes of x a query, a key and a value [head_dim], and takes the mean of all values so
-    far, weighted by how well its query matches the key of each: by their dot product, which grows
-    with the root of head_dim and so is divided by that.
+    Each head computes a query, a key and a value [head_dim] from x. Its output is the mean of all
+    values so far, weighted by how well the query matches their keys: by the softmax of the dot
+    products, which are divided by the root of head_dim, as longer vectors have larger ones.
     """
     head_dim = len(x) // len(heads)
     outputs: list[Value] = []
-    for h, (keys, values) in enumerate(heads):  # head by head: the original's order of gradients
+    # The order of additions: a head multiplies x by its own rows, before the next head does.
+    for h, (keys, values) in enumerate(heads):
         rows = slice(h * head_dim, (h + 1) * head_dim)  # of each matrix, those of this head
         query = linear(x, wq[rows])
         keys.append(linear(x, wk[rows]))
@@ -315,18 +302,18 @@ def attention(x: Vector, wq: Matrix, wk: Matrix, wv: Matrix, wo: Matrix, heads: 
 def mlp(x: Vector, fc1: Matrix, fc2: Matrix) -> Vector:
     """What a layer makes of one position by itself: x [n_embd] to [n_embd]."""
     hidden = linear(x, fc1)
-    on = [j for j, unit in enumerate(hidden) if unit.data > 0]  # ReLU sets the others to 0
-    return linear(hidden, fc2, on)
+    # This is linear([h.relu() for h in hidden], fc2), but quicker: what ReLU sets to 0 is left out.
+    on = [j for j, h in enumerate(hidden) if h.data > 0]
+    return linear([hidden[j] for j in on], [[row[j] for j in on] for row in fc2])
 
 
 def gpt(state_dict: StateDict, token_id: int, pos_id: int, cache: list[Heads]) -> Vector:
     """Read one token, and return the logits [vocab_size] of the next. The cache grows by one."""
-    # Layers normalize what they read, but not x itself, to which they add: that happens here.
+    # A layer will normalize x again, but only to read it: what the layer adds to is this x itself.
     x = rmsnorm(add(state_dict["wte"][token_id], state_dict["wpe"][pos_id]))
-    n_layer = sum(name.endswith("attn_wq") for name in state_dict)  # so a smaller cache raises
-    for i in range(n_layer):
+    for i, heads in enumerate(cache):
         wq, wk, wv, wo = (state_dict[f"layer{i}.attn_{name}"] for name in ("wq", "wk", "wv", "wo"))
-        x = add(x, attention(rmsnorm(x), wq, wk, wv, wo, cache[i]))
+        x = add(x, attention(rmsnorm(x), wq, wk, wv, wo, heads))
         fc1, fc2 = state_dict[f"layer{i}.mlp_fc1"], state_dict[f"layer{i}.mlp_fc2"]
         x = add(x, mlp(rmsnorm(x), fc1, fc2))
     return linear(x, state_dict["lm_head"])
@@ -344,10 +331,19 @@ def document_loss(state_dict: StateDict, token_ids: list[int], settings: Setting
     losses = []
     for pos_id, token_id, target_id in zip(range(settings.block_size), token_ids, token_ids[1:]):
         logits = gpt(state_dict, token_id, pos_id, cache)
-        # The logits end the tape. Put the target's first: its turn comes last, as in the original.
-        tape[-len(logits) :] = [logits[target_id], *logits[:target_id], *logits[target_id + 1 :]]
+        move_target_first(logits, target_id)
         losses.append(-softmax(logits)[target_id].log())
     return sum(losses, Value(0.0)) * (1 / len(losses))
+
+
+def move_target_first(logits: Vector, target_id: int) -> None:
+    """The order of additions: the original's backward pass comes to the target's logit last.
+
+    So here it goes first on the tape, if that ends in products of one x: a changed gpt() may not.
+    """
+    end, x = slice(-len(logits), None), logits[0]._children
+    if tape[end] == logits and all(logit._children is x for logit in logits):
+        tape[end] = [logits[target_id], *logits[:target_id], *logits[target_id + 1 :]]
 
 
 def train(
@@ -356,26 +352,28 @@ def train(
     """Train for num_steps steps, one document each; yield each loss. Clears the tape."""
     params = [p for matrix in state_dict.values() for row in matrix for p in row]
     for p in params:
-        p.grad = 0.0
+        p.grad = 0.0  # backward() only adds to it
     # Adam (Kingma & Ba 2015) keeps two running means for each parameter: m of its gradient, which
     # gives the direction, and v of the square of its gradient, by whose root the step is divided.
-    moments = [[0.0, 0.0] for _ in params]  # m and v of each
+    m, v = [0.0] * len(params), [0.0] * len(params)
     beta1, beta2, eps = 0.85, 0.99, 1e-8  # how much of m and v is kept; against dividing by 0
-    rest1, rest2 = 1 - beta1, 1 - beta2  # computed once, not for each parameter
+    new1, new2 = 1 - beta1, 1 - beta2  # how much of the gradient and of its square comes in
     for step in range(settings.num_steps):
-        token_ids = tokenizer.encode(docs[step % len(docs)][: settings.block_size])
-        loss = document_loss(state_dict, token_ids, settings)  # forward
+        doc = docs[step % len(docs)][: settings.block_size]  # more than that is not trained on
+        loss = document_loss(state_dict, tokenizer.encode(doc), settings)  # forward
+        if not math.isfinite(loss.data):
+            raise FloatingPointError("the loss is not finite")
         loss.backward()
 
         lr = settings.lr * (1 - step / settings.num_steps)  # falls linearly towards 0
-        bias1 = 1 - beta1 ** (step + 1)  # m and v start at 0, which biases them towards it
-        bias2 = 1 - beta2 ** (step + 1)
-        # Powers, as x * x and sqrt(x) can differ in the last bit; and 2.0, as it is quicker than 2.
-        for p, moment in zip(params, moments):
-            m = moment[0] = beta1 * moment[0] + rest1 * p.grad
-            v = moment[1] = beta2 * moment[1] + rest2 * p.grad**2.0
-            p.data -= lr * (m / bias1) / ((v / bias2) ** 0.5 + eps)
-            p.grad = 0.0  # backward() only adds to it
+        # As m and v start at 0, they are too small at first: by these factors (bias correction).
+        bias1, bias2 = 1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)
+        for i, p in enumerate(params):
+            m[i] = beta1 * m[i] + new1 * p.grad
+            v[i] = beta2 * v[i] + new2 * p.grad**2.0  # not x * x, which rounds differently
+            m_hat, v_hat = m[i] / bias1, v[i] / bias2
+            p.data -= lr * m_hat / (v_hat**0.5 + eps)
+            p.grad = 0.0
         tape.clear()
         yield loss.data
         del loss  # so that this graph is freed before the next one is built
@@ -388,6 +386,7 @@ def train(
 
 def prompt_ids(prompt: str, tokenizer: Tokenizer, settings: Settings) -> list[int]:
     """BOS and the ids of the prompt; ValueError if it is too long or has an unknown character."""
+    prompt = unicodedata.normalize("NFC", prompt)  # as read_docs() does with the documents
     if len(prompt) >= settings.block_size:
         raise ValueError(f"the prompt must be shorter than block_size, {settings.block_size}")
     return tokenizer.encode(prompt)[:-1]
@@ -404,6 +403,8 @@ def sample(
         logits = gpt(state_dict, token_ids[pos_id], pos_id, cache)
         if pos_id + 1 == len(token_ids):  # all is read: draw what comes next
             probs = [prob.data for prob in softmax(logits, settings.temperature)]
+            if not math.isfinite(sum(probs)):
+                raise FloatingPointError("training diverged: the logits are not finite")
             token_ids += rng.choices(range(tokenizer.vocab_size), weights=probs)
             if token_ids[-1] == tokenizer.bos:
                 break
@@ -445,17 +446,34 @@ def run(docs: Iterable[str], settings: Settings, prompt: str = "") -> StateDict:
 
 
 # --- Command line ---------------------------------------------------------------------------------
-# The rest is not about GPTs: the default dataset, options and errors.
+# The rest is not about GPTs: files, options and errors.
 
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
-__version__ = "5.0.0"
+__version__ = "6.0.0"
+
+
+def read_docs(path: str | Path) -> list[str]:
+    """The non-blank lines of a UTF-8 file ("-": stdin), stripped, in NFC; or raises ValueError."""
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else Path(path).read_bytes()
+        text = data.decode("utf-8-sig")  # with or without a byte order mark
+    except OSError as error:
+        raise ValueError(f"{str(path)!r}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        line = len(error.object[: error.start + 1].splitlines())
+        raise ValueError(f"{str(path)!r}: line {line} is not UTF-8") from None
+    lines = unicodedata.normalize("NFC", text).replace("\r", "\n").split("\n")
+    docs = [line.strip() for line in lines if line.strip()]
+    if not docs:
+        raise ValueError(f"{str(path)!r}: the dataset holds no documents")
+    return docs
 
 
 def default_dataset() -> Path:
     """Find input.txt here or beside the script, else download it; ValueError if that fails."""
     try:
-        for folder in (Path(), Path(globals().get("__file__", "no file")).resolve().parent):
+        for folder in (Path(), Path(main.__code__.co_filename).resolve().parent):
             if Path(folder, "input.txt").exists():
                 return Path(folder, "input.txt")
         import hashlib  # seldom needed, and slow to import
@@ -471,6 +489,8 @@ def default_dataset() -> Path:
             Path(unfinished, "input.txt").write_bytes(data)
             Path(unfinished, "input.txt").replace("input.txt")
     except Exception as error:  # of many types: a malformed proxy alone raises three
+        if hasattr(error, "close"):
+            error.close()  # an HTTPError is a response, too
         raise ValueError(f"download failed: {error}; name a file to train on instead") from None
     return Path("input.txt")
 
@@ -499,7 +519,7 @@ def main(argv: list[str] | None = None) -> None:
         if cut := sum(len(doc) >= settings.block_size for doc in docs):
             advice = "use one line for each, or a larger --block_size"
             print(f"warning: {cut} of {len(docs)} documents are cut: {advice}", file=sys.stderr)
-        run(docs, settings, unicodedata.normalize("NFC", prompt))
+        run(docs, settings, prompt)
     except KeyboardInterrupt:
         parser.exit(130, "\n")
     except OSError as error:  # standard output cannot be written
@@ -509,6 +529,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(f"{parser.prog}: error: {error}")
 
 
-if __name__ == "__main__":  # in the cell of a notebook the arguments are its kernel's, not ours
-    kernel = sys.argv[0].endswith(("kernel_launcher.py", "__main__.py"))
-    main([] if kernel and "get_ipython" in globals() else None)
+if __name__ == "__main__":
+    # Where this is pasted, as into a notebook, sys.argv belongs to another program, which it names.
+    started = Path(sys.argv[0]).stem in ("-", Path(main.__code__.co_filename).stem)  # "-": stdin
+    main(None if started else [])

@@ -62,9 +62,12 @@ class BadInput(InFolder):
             ([*prompt, "Kb"], "the character 'K'"),
             ([*prompt, "bK"], "the character 'K'"),
             ([*prompt, "bbbb"], "shorter than block_size, 4"),
-            ([docs, "--temperature=0"], "temperature than 1e-300"),
+            ([docs, "--temperature=0"], "temperature must be finite and >= 1e-300, not 0.0\n"),
+            ([docs, "--temperature=inf"], "temperature must be finite and >= 1e-300, not inf\n"),
+            ([docs, "--lr=-0.1"], "lr must be finite and >= 1e-300, not -0.1\n"),
+            ([docs, "--n_head=0"], "n_head must be finite and >= 1, not 0\n"),
             ([docs, "--n_head=3"], "n_embd (16) must be a multiple of n_head (3)"),
-            ([docs, "--num_samples=-1"], "num_samples must be at least 0\n"),
+            ([docs, "--num_samples=-1"], "num_samples must be finite and >= 0, not -1\n"),
             ([docs, "--n_heads=4"], "--n_heads"),
             ([docs, "--n_he=4"], "--n_he"),
             ([docs, "b.txt"], "b.txt"),
@@ -81,7 +84,7 @@ class BadInput(InFolder):
             ("--lr=1e300", "training diverged after step 2"),
             ("--lr=100", "training diverged after step "),  # a probability of 0
             ("--lr=1e150 --n_layer=0", "training diverged after step "),
-            ("--lr=1e300 --num_steps=1", "a score is too large, or"),  # seen only when sampling
+            ("--lr=1e300 --num_steps=1", "training diverged: the logits"),  # seen when sampling
         ):
             code, out, err = call(KOREAN_NAMES, *options.split())
             self.assertEqual(code, 1)
@@ -89,11 +92,12 @@ class BadInput(InFolder):
             self.assertNotIn("nan", out)
 
 
-def run_source(*argv, **namespace):
-    """Run the source without a file of its own, with these in sys.argv; what it prints."""
+def run_source(filename, *argv, **namespace):
+    """Run the source as a host does that read it under this name; what it prints."""
+    code = compile(SOURCE.replace("] = 1000", "] = 2"), filename, "exec")
     try:
         with contextlib.redirect_stdout(io.StringIO()) as out, mock.patch("sys.argv", [*argv]):
-            exec(SOURCE.replace("= 1000", "= 2"), {"__name__": "__main__", **namespace})
+            exec(code, {"__name__": "__main__", **namespace})
     finally:
         gc.enable()  # which main() leaves disabled
     return out.getvalue()
@@ -127,10 +131,10 @@ class Input(InFolder):
         quiet = contextlib.redirect_stderr(io.StringIO())
         for namespace in ({}, {"__file__": "<stdin>"}):  # that of the parent folder is not for us
             with quiet, no_network, self.assertRaisesRegex(SystemExit, "failed: no network"):
-                run_source("", **namespace)
+                run_source("<stdin>", "", **namespace)
         gone = mock.patch("pathlib.Path.resolve", side_effect=FileNotFoundError("no folder"))
         with gone, self.assertRaisesRegex(SystemExit, "failed: no folder"):
-            run_source("")
+            run_source("<stdin>", "")
         self.file(b"a\nb\nc\n", Path("empty", "input.txt"))
         for done in (python(PROGRAM, *SHORT), python("-", *SHORT, stdin=SOURCE.encode())):
             self.assertEqual((done.stdout[:12], done.stderr), (b"num docs: 3\n", b""))
@@ -177,20 +181,32 @@ class AnyMachine(InFolder):
             self.assertEqual((done.returncode, done.stderr), (0, b""))
             self.assertEqual(done.stdout, expected.encode(encoding, "backslashreplace"))
 
-    def test_may_be_a_notebook_whose_kernel_has_arguments_of_its_own(self):
+    def test_may_run_it_in_a_notebook_or_at_a_prompt(self):
+        """Arguments count only where the program is the one that sys.argv names."""
         self.file(b"ab\nba\n", "input.txt")
         self.file(b"a\n", "my.txt")
-        for start in (
-            ("/lib/ipykernel_launcher.py", "-f", "kernel.json"),
-            ("/lib/colab_kernel_launcher.py", "-f", "kernel.json"),
-            ("/lib/ipykernel_launcher.py", "--f=kernel.json"),
-            ("/lib/spyder_kernels/console/__main__.py", "-f", "kernel.json"),
-            ("",),
+        ours, hosts = b"num docs: 1", b"num docs: 2"
+        cell, launcher = "/tmp/ipykernel_7/8.py", "/lib/ipykernel_launcher.py"
+        for expected, filename, *argv in (
+            (ours, "microgpt.py", "microgpt.py", "my.txt"),  # python, ipython, %run, a profiler
+            (ours, "/home/me/microgpt.py", "./microgpt.py", "my.txt"),
+            (ours, "/home/me/my copy.py", "my copy.py", "my.txt"),
+            (ours, "/lib/microgpt.py", "/bin/microgpt.exe", "my.txt"),
+            (ours, "<stdin>", "-", "my.txt"),
+            (hosts, "<stdin>", ""),
+            (hosts, "<python-input-0>", ""),
+            (hosts, "<string>", "-c", "my.txt"),
+            (hosts, cell, launcher, "-f", "kernel.json"),
+            (hosts, cell, launcher, "--f=kernel.json"),
+            (hosts, cell, "/lib/spyder_kernels/console/__main__.py", "-f", "kernel.json"),
+            (hosts, cell, "/bin/ipython", "kernel", "-f", "kernel.json"),
+            (hosts, cell, "-c", "-f", "kernel.json"),
+            (hosts, "<ipython-input-1-0>", "/bin/ipython", "--simple-prompt"),
+            (hosts, "<string>", "other.py", "my.txt"),  # pasted after %run other.py my.txt
         ):
-            self.assertEqual(run_source(*start, get_ipython=None)[:12], "num docs: 2\n", start)
-        for script in ("microgpt.py", "kernels/microgpt.py", ""):
-            out = run_source(script, "my.txt", get_ipython=None)
-            self.assertEqual(out[:12], "num docs: 1\n", script)
+            with self.subTest(filename=filename, argv=argv):
+                out = run_source(filename, *argv, __file__="/lib/other.py")
+                self.assertEqual(out[:11].encode(), expected)
 
     def test_may_have_another_main_module(self):
         """As a profiler has, or whatever executes the source in a dictionary."""

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import unittest
+import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -65,15 +66,21 @@ class Download(InFolder):
         """The program in another folder that has no input.txt either, and little patience."""
         super().setUp()
         os.mkdir("elsewhere")
+        main, code = microgpt.main, microgpt.main.__code__
+        self.addCleanup(setattr, main, "__code__", code)
+        main.__code__ = code.replace(co_filename=str(Path("elsewhere", "microgpt.py")))
         urlopen = urllib.request.urlopen
 
         def impatient(url, timeout):
             self.assertEqual(timeout, 20)
             urllib.request.install_opener(None)  # it would remember the proxies
-            return urlopen(url, timeout=0.5)
+            try:
+                return urlopen(url, timeout=0.5)
+            except urllib.error.HTTPError as error:
+                self.addCleanup(lambda held=error: self.assertTrue(held.fp.closed))
+                raise
 
         for patch in (
-            mock.patch.object(microgpt, "__file__", str(Path("elsewhere", "microgpt.py"))),
             mock.patch.object(microgpt, "NAMES_SHA256", hashlib.sha256(DATA).hexdigest()),
             mock.patch("urllib.request.urlopen", impatient),
             mock.patch("tempfile.tempdir", "on another disk"),  # nothing can be moved from there

@@ -96,7 +96,7 @@ class ThePage(InFolder):
         self.assertGreater(len(names), 6)
         for name in names:
             eval(name.replace("backward", "Value.backward"), vars(microgpt))
-        for line in ("x = add(x, attention(", "return linear(hidden, fc2, on)", "p.data -= lr * "):
+        for line in ("x = add(x, attention(", "return linear([hidden[", "p.data -= lr * "):
             self.assertEqual(SOURCE.count(f"    {line}"), 1, line)
 
     def test_has_commands_that_work(self):

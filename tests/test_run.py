@@ -51,6 +51,11 @@ class Run(unittest.TestCase):
         self.assertEqual(dataclasses.replace(settings, n_head=3), Settings(n_embd=12, n_head=3))
         self.assertRaises(ValueError, dataclasses.replace, settings, n_head=5)
 
+    def test_sample_composes_a_prompt(self):
+        state_dict, tokenizer, _, settings, rng = start(["caf\u00e9s"], n_embd=4, n_head=2)
+        doc = microgpt.sample(state_dict, tokenizer, settings, rng, "cafe\u0301")
+        self.assertEqual(doc[:4], "caf\u00e9")
+
 
 class Train(unittest.TestCase):
     def setUp(self):
