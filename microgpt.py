@@ -1,8 +1,8 @@
 """microgpt: train a GPT and sample from it, in one file of pure Python, one scalar at a time.
 
-Read it from top to bottom: text becomes tokens, autograd and Adam teach a small transformer to
-predict each token from those before it, and then it writes new text. On the same data it computes
-what Andrej Karpathy's microgpt.py, "the original", computes, to the last bit.
+Read it from top to bottom: text becomes tokens, a small transformer learns to predict each token
+from those before it, and then it writes new text. Given the same data, its numbers are those of
+"the original", Andrej Karpathy's microgpt.py, to the last bit.
 
     python microgpt.py                  train on the names in input.txt
     python microgpt.py my_names.txt     train on your own file, one document per line
@@ -13,6 +13,7 @@ from __future__ import annotations  # for Python 3.9
 import argparse
 import gc
 import math
+import os
 import sys
 import typing
 import unicodedata
@@ -23,8 +24,8 @@ from random import Random
 
 # --- Tokenizer ------------------------------------------------------------------------------------
 # The dataset is a list of documents: here names, but just as well words, places or verses. A model
-# computes with numbers, so each distinct character gets an integer, its token id. One more token,
-# BOS (beginning of sequence), marks both the beginning and the end of a document.
+# computes with numbers, so each distinct character becomes a token, which has an integer id. One
+# more token, BOS (beginning of sequence), marks both the beginning and the end of a document.
 
 
 class Tokenizer:
@@ -52,17 +53,18 @@ class Tokenizer:
 
 
 # --- Autograd -------------------------------------------------------------------------------------
-# Training needs the gradient of the loss: how fast that one number, which says how wrong the model
-# is, changes with each of thousands of parameters. So the model computes with Values. A Value that
-# is computed from others, its children, is put on the tape. backward() goes through the tape from
-# the end, and has each Value pass its gradient on to its children: this is the chain rule. When its
-# turn comes, its gradient is complete: all that was computed from it stands later on the tape.
+# The loss is one number that says how wrong the model is. Training has to know how fast it changes
+# with each of thousands of others, the parameters. So the model computes with Values, and the
+# gradient of a Value is the derivative of the loss with respect to it. A Value that is computed
+# from others, its children, goes on the tape. backward() walks the tape from its end; each Value
+# passes its gradient on to its children: this is the chain rule. By then that gradient is complete,
+# as whatever was computed from the Value stands later on the tape.
 
 tape: list[Value] = []  # every computed Value, after its children
 
 
 def chain_rule(node: Value) -> None:
-    """Add to the gradient of each child: the node's gradient times the local derivative."""
+    """Add the node's gradient times the local derivative to the gradient of each child."""
     if node.grad:  # 0 adds nothing
         for child, local_grad in zip(node._children, node._local_grads):
             child.grad += local_grad * node.grad
@@ -72,7 +74,8 @@ class Value:
     """A number in the computation graph: its `data`, and the `grad` that backward() computes.
 
     `+ - * /` take Values and numbers, `**` a number. There is one tape, for one thread: what is
-    computed stays on it until `tape.clear()`. Change no `data` between its use and backward().
+    computed stays on it until `tape.clear()`, and is a constant from then on. Before backward(),
+    change no `data` that was used, and no list that linear() or softmax() took or returned.
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> c = a * b + a**2
@@ -119,16 +122,16 @@ class Value:
     def __neg__(self) -> Value: return self * -1
     def __sub__(self, other: Value | float) -> Value: return self + -other
     def __rsub__(self, other: float) -> Value: return -self + other
-    # a power, as in the original: 1 / x rounds differently
+    # a power, as in the original: 1 / x can round differently
     def __truediv__(self, other: Value | float) -> Value: return self * other**-1.0
     def __rtruediv__(self, other: float) -> Value: return self**-1.0 * other
     def __repr__(self) -> str: return f"Value(data={self.data}, grad={self.grad})"
     # fmt: on
 
     def backward(self) -> None:
-        """Set `v.grad` to d(self)/d(v) for every v on the tape, and add it to `v.grad` elsewhere.
+        """Set `v.grad` to d(self)/d(v) for each v on the tape; add it to `v.grad` of each leaf.
 
-        So the gradients of leaves, such as parameters, add up over calls until they are set back.
+        So the gradients of leaves, such as parameters, add up over calls, until they are set to 0.
         Raises RuntimeError if self was computed before `tape.clear()`.
         """
         if self._children and self not in reversed(tape):  # a loss is found at once, at the end
@@ -141,30 +144,30 @@ class Value:
 
 
 # --- Settings -------------------------------------------------------------------------------------
-# What can be changed about a run: four sizes of the model, two settings of its training, two of
-# sampling, and the seed. Each is an option of the command line, and the text its help.
+# What can be changed about a run: the sizes of the model, its training, its sampling, and the seed.
+# Each setting is an option of the command line, too; the text beside it is the option's help.
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of a run. Raises ValueError, saying what is allowed, if one is out of range."""
 
-    # "typing." stays: without it dataclass() fails where the module is not in sys.modules
+    # dataclass() would look up a bare Annotated in sys.modules, where this file need not be
     n_layer: typing.Annotated[int, "transformer layers"] = 1
     n_embd: typing.Annotated[int, "embedding dimension, a multiple of n_head"] = 16
     block_size: typing.Annotated[int, "maximum context length, in tokens"] = 16
     n_head: typing.Annotated[int, "attention heads"] = 4
     num_steps: typing.Annotated[int, "training steps, one document each"] = 1000
     lr: typing.Annotated[float, "initial learning rate"] = 0.01
-    temperature: typing.Annotated[float, "sampling temperature: high is wild"] = 0.5
+    temperature: typing.Annotated[float, "sampling temperature: higher is wilder"] = 0.5
     num_samples: typing.Annotated[int, "documents to sample after training"] = 20
     seed: typing.Annotated[int, "seed of the random number generator"] = 42
 
     def __post_init__(self) -> None:
-        low = {"n_layer": 0, "num_steps": 0, "num_samples": 0, "lr": 1e-300, "temperature": 1e-300}
-        for name, value in vars(self).items():
-            if name != "seed" and not low.get(name, 1) <= value < math.inf:
-                raise ValueError(f"{name} must be finite and >= {low.get(name, 1)}, not {value}")
+        least = {"n_embd": 1, "block_size": 1, "n_head": 1, "lr": 1e-300, "temperature": 1e-300}
+        for name, value in vars(self).items():  # 1e-300: more than 0, and 1 / temperature is finite
+            if name != "seed" and not least.get(name, 0) <= value < math.inf:
+                raise ValueError(f"{name} must be finite and >= {least.get(name, 0)}, not {value}")
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd ({self.n_embd}) must be a multiple of n_head ({self.n_head})")
 
@@ -191,7 +194,7 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
         "lm_head": matrix(vocab_size, n_embd),  # from the last layer to the logits
     }
     for i in range(settings.n_layer):
-        for name in ("attn_wq", "attn_wk", "attn_wv", "attn_wo"):
+        for name in ("attn_wq", "attn_wk", "attn_wv", "attn_wo"):  # query, key, value, output
             state_dict[f"layer{i}.{name}"] = matrix(n_embd, n_embd)
         state_dict[f"layer{i}.mlp_fc1"] = matrix(4 * n_embd, n_embd)
         state_dict[f"layer{i}.mlp_fc2"] = matrix(n_embd, 4 * n_embd)
@@ -199,18 +202,19 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
 
 
 # --- Model ----------------------------------------------------------------------------------------
-# GPT-2 (Radford et al. 2019) with RMSNorm for LayerNorm, ReLU for GeLU, no biases, a norm at the
-# start and none at the end, and an lm_head of its own. A token and its position become a vector,
-# the residual stream. Every layer adds to it twice: what attention gathers from the tokens so far,
-# then what an MLP (two matrices with ReLU between them) makes of that. Last come the logits: for
-# each token, a score for being the next. Comments on the order of additions can be skipped: floats
-# are rounded, so the last bits of a sum depend on that order, and it is the original's.
+# A token and its position become a vector, the residual stream. Every layer adds to it twice: first
+# what attention gathers from the tokens so far, then what an MLP (two matrices, and ReLU between
+# them) computes from the sum. Last come the logits: for each token, a score for being the next. It
+# is GPT-2 (Radford et al. 2019) with RMSNorm instead of LayerNorm, ReLU instead of GeLU, no biases,
+# a norm at the start and none at the end, and an lm_head that shares nothing with wte. Comments on
+# the order of additions can be skipped: floats are rounded, so the last bits of a sum depend on
+# that order, and it is the original's.
 
 Heads = list[tuple[Matrix, Matrix]]  # [n_head]: the keys and the values of all positions so far
 
 
 def init_cache(settings: Settings) -> list[Heads]:
-    """An empty KV cache [n_layer] for gpt(), which goes through as many layers as it has."""
+    """An empty KV (key and value) cache [n_layer]: gpt() goes through a layer for each entry."""
     return [[([], []) for _ in range(settings.n_head)] for _ in range(settings.n_layer)]
 
 
@@ -219,27 +223,25 @@ def add(x: Vector, y: Vector) -> Vector:
 
 
 def linear(x: Vector, matrix: Iterable[Vector]) -> Vector:
-    """The matrix [n_out][n_in] times x [n_in]: the dot product of x with each row.
+    """The matrix [n_out][n_in] times x [n_in]: the dot product of x with each row, [n_out].
 
-    A dot product is one Value, not one for each `*` and `+`: this is what makes microgpt fast. It
-    keeps x and the row themselves, so change neither before backward().
+    A dot product is one Value, not one for each `*` and `+`: this is what makes microgpt fast.
     """
     products = []
     js = range(len(x))
     for row in matrix:
         total = 0.0
-        for j in js:  # not by sum(), which rounds differently from Python 3.12 on
+        for j in js:  # not sum(), which rounds differently since Python 3.12
             total += x[j].data * row[j].data
         products.append(Value(total, x, row, dot_backprop))
     return products
 
 
 def dot_backprop(product: Value) -> None:
-    """The chain rule for x_0 * w_0 + x_1 * w_1 + ...: x_j and w_j are each other's derivative."""
+    """The chain rule for a sum of x_j * w_j, of which d/d(x_j) is w_j, and d/d(w_j) is x_j."""
     x, row, grad = product._children, product._local_grads, product.grad
     if grad:
-        for j in range(len(x)):
-            x_j, w_j = x[j], row[j]
+        for x_j, w_j in zip(x, row):
             x_j.grad += w_j.data * grad
             w_j.grad += x_j.data * grad
 
@@ -253,13 +255,14 @@ def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
     for e in exps:
         total += e
     inverse = total**-1
-    probs = [Value(e * inverse, logits) for e in exps]  # these pass nothing on:
-    Value(total, logits, (scale, exps, probs), softmax_backprop)  # the total does so for them all
+    probs = [Value(e * inverse, logits) for e in exps]
+    # One more Value, the total, passes on the gradients of all of them.
+    Value(total, logits, (scale, exps, probs), softmax_backprop)
     return probs
 
 
 def softmax_backprop(total: Value) -> None:
-    """The chain rule for prob = e / total: a logit counts in its own e and, like all, in the total.
+    """The chain rule for prob = e / total: each logit acts through its own e and through the total.
 
     In textbooks logit.grad is scale * prob * (prob.grad - the sum of all prob * prob.grad). This is
     the same, in the original's order of additions.
@@ -273,22 +276,23 @@ def softmax_backprop(total: Value) -> None:
 
 
 def rmsnorm(x: Vector) -> Vector:
-    """Scale x [n] to a root mean square of 1 (Zhang & Sennrich 2019), without a learned gain."""
+    """Scale x [n] to a root mean square of 1 (Zhang & Sennrich 2019), without learned weights."""
     [sum_of_squares] = linear(x, [x])  # x times itself
     scale = (sum_of_squares / len(x) + 1e-5) ** -0.5  # 1e-5 keeps it from dividing by 0
     return [x_i * scale for x_i in x]
 
 
 def attention(x: Vector, wq: Matrix, wk: Matrix, wv: Matrix, wo: Matrix, heads: Heads) -> Vector:
-    """What the newest position gathers from all so far (Vaswani et al. 2017): [n_embd] to [n_embd].
+    """What this token gathers from all tokens so far (Vaswani et al. 2017): [n_embd] to [n_embd].
 
-    Each head computes a query, a key and a value [head_dim] from x. Its output is the mean of all
-    values so far, weighted by how well the query matches their keys: by the softmax of the dot
-    products, which are divided by the root of head_dim, as longer vectors have larger ones.
+    Each head makes three vectors [head_dim] of x: a query (what this token looks for), a key (what
+    it is found by) and a value (what it hands over; it is made of Values, as all vectors are). Its
+    output is the mean of all values so far, weighted by the softmax of query times key over the
+    root of head_dim: dot products grow with that root.
     """
     head_dim = len(x) // len(heads)
     outputs: list[Value] = []
-    # The order of additions: a head multiplies x by its own rows, before the next head does.
+    # The order of additions: the query, key and value of one head before those of the next.
     for h, (keys, values) in enumerate(heads):
         rows = slice(h * head_dim, (h + 1) * head_dim)  # of each matrix, those of this head
         query = linear(x, wq[rows])
@@ -300,7 +304,7 @@ def attention(x: Vector, wq: Matrix, wk: Matrix, wv: Matrix, wo: Matrix, heads: 
 
 
 def mlp(x: Vector, fc1: Matrix, fc2: Matrix) -> Vector:
-    """What a layer makes of one position by itself: x [n_embd] to [n_embd]."""
+    """What a layer computes for each token by itself, fc2 times relu(fc1 times x): [n_embd]."""
     hidden = linear(x, fc1)
     # This is linear([h.relu() for h in hidden], fc2), but quicker: what ReLU sets to 0 is left out.
     on = [j for j, h in enumerate(hidden) if h.data > 0]
@@ -308,8 +312,8 @@ def mlp(x: Vector, fc1: Matrix, fc2: Matrix) -> Vector:
 
 
 def gpt(state_dict: StateDict, token_id: int, pos_id: int, cache: list[Heads]) -> Vector:
-    """Read one token, and return the logits [vocab_size] of the next. The cache grows by one."""
-    # A layer will normalize x again, but only to read it: what the layer adds to is this x itself.
+    """Read the token at pos_id, and return the logits [vocab_size] of the next. The cache grows."""
+    # Not redundant, though each layer normalizes what it reads: what it adds to is this x.
     x = rmsnorm(add(state_dict["wte"][token_id], state_dict["wpe"][pos_id]))
     for i, heads in enumerate(cache):
         wq, wk, wv, wo = (state_dict[f"layer{i}.attn_{name}"] for name in ("wq", "wk", "wv", "wo"))
@@ -339,7 +343,8 @@ def document_loss(state_dict: StateDict, token_ids: list[int], settings: Setting
 def move_target_first(logits: Vector, target_id: int) -> None:
     """The order of additions: the original's backward pass comes to the target's logit last.
 
-    So here it goes first on the tape, if that ends in products of one x: a changed gpt() may not.
+    So it must be the first of them on the tape. Logits that are not the products of one x at the
+    end of the tape, as they may be once gpt() is changed, are left as they are.
     """
     end, x = slice(-len(logits), None), logits[0]._children
     if tape[end] == logits and all(logit._children is x for logit in logits):
@@ -354,12 +359,12 @@ def train(
     for p in params:
         p.grad = 0.0  # backward() only adds to it
     # Adam (Kingma & Ba 2015) keeps two running means for each parameter: m of its gradient, which
-    # gives the direction, and v of the square of its gradient, by whose root the step is divided.
+    # gives the direction, and v of the square of its gradient, by the root of which m is divided.
     m, v = [0.0] * len(params), [0.0] * len(params)
-    beta1, beta2, eps = 0.85, 0.99, 1e-8  # how much of m and v is kept; against dividing by 0
-    new1, new2 = 1 - beta1, 1 - beta2  # how much of the gradient and of its square comes in
+    beta1, beta2, eps = 0.85, 0.99, 1e-8  # the shares of m and v that are kept; against 0 / 0
+    new1, new2 = 1 - beta1, 1 - beta2  # the shares that are new
     for step in range(settings.num_steps):
-        doc = docs[step % len(docs)][: settings.block_size]  # more than that is not trained on
+        doc = docs[step % len(docs)][: settings.block_size]  # a line may be a megabyte long
         loss = document_loss(state_dict, tokenizer.encode(doc), settings)  # forward
         if not math.isfinite(loss.data):
             raise FloatingPointError("the loss is not finite")
@@ -370,9 +375,8 @@ def train(
         bias1, bias2 = 1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)
         for i, p in enumerate(params):
             m[i] = beta1 * m[i] + new1 * p.grad
-            v[i] = beta2 * v[i] + new2 * p.grad**2.0  # not x * x, which rounds differently
-            m_hat, v_hat = m[i] / bias1, v[i] / bias2
-            p.data -= lr * m_hat / (v_hat**0.5 + eps)
+            v[i] = beta2 * v[i] + new2 * p.grad**2.0  # not x * x, which can differ
+            p.data -= lr * (m[i] / bias1) / ((v[i] / bias2) ** 0.5 + eps)
             p.grad = 0.0
         tape.clear()
         yield loss.data
@@ -473,7 +477,8 @@ def read_docs(path: str | Path) -> list[str]:
 def default_dataset() -> Path:
     """Find input.txt here or beside the script, else download it; ValueError if that fails."""
     try:
-        for folder in (Path(), Path(main.__code__.co_filename).resolve().parent):
+        script = main.__code__.co_filename  # not __file__, which a notebook lacks
+        for folder in ("", os.path.dirname(os.path.realpath(script))):
             if Path(folder, "input.txt").exists():
                 return Path(folder, "input.txt")
         import hashlib  # seldom needed, and slow to import
@@ -517,7 +522,7 @@ def main(argv: list[str] | None = None) -> None:
         settings = Settings(**options)
         docs = read_docs(default_dataset() if dataset is None else dataset)
         if cut := sum(len(doc) >= settings.block_size for doc in docs):
-            advice = "use one line for each, or a larger --block_size"
+            advice = "use one line per document, or a larger --block_size"
             print(f"warning: {cut} of {len(docs)} documents are cut: {advice}", file=sys.stderr)
         run(docs, settings, prompt)
     except KeyboardInterrupt:
@@ -530,6 +535,6 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    # Where this is pasted, as into a notebook, sys.argv belongs to another program, which it names.
+    # Pasted into a notebook or a prompt, sys.argv is that of another program, which it names.
     started = Path(sys.argv[0]).stem in ("-", Path(main.__code__.co_filename).stem)  # "-": stdin
     main(None if started else [])

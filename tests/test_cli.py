@@ -108,7 +108,7 @@ class Input(InFolder):
         path = self.file(b"a\nbb\nccc\ndddd\neeeee\n")
         code, out, err = call(path, *SHORT, "--block_size=3")
         self.assertEqual((code, err.count("\n")), (0, 1))
-        self.assertRegex(err, "warning: 3 of 5 documents .* one line for each, .* --block_size")
+        self.assertRegex(err, "warning: 3 of 5 documents .* one line per document, .* --block_size")
         self.assertIn("sample  2: ", out)
         self.assertEqual(call(path, *SHORT, "--block_size=6")[::2], (0, ""))
 
@@ -132,7 +132,7 @@ class Input(InFolder):
         for namespace in ({}, {"__file__": "<stdin>"}):  # that of the parent folder is not for us
             with quiet, no_network, self.assertRaisesRegex(SystemExit, "failed: no network"):
                 run_source("<stdin>", "", **namespace)
-        gone = mock.patch("pathlib.Path.resolve", side_effect=FileNotFoundError("no folder"))
+        gone = mock.patch("os.path.realpath", side_effect=FileNotFoundError("no folder"))
         with gone, self.assertRaisesRegex(SystemExit, "failed: no folder"):
             run_source("<stdin>", "")
         self.file(b"a\nb\nc\n", Path("empty", "input.txt"))
