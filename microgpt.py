@@ -11,6 +11,7 @@ from those before it, and then it writes new text. Given the same data, its numb
 from __future__ import annotations  # for Python 3.9
 
 import argparse
+import errno
 import gc
 import math
 import os
@@ -268,6 +269,8 @@ def softmax_backprop(total: Value) -> None:
     the same, in the original's order of additions.
     """
     scale, exps, probs = total._local_grads
+    if not any(prob.grad for prob in probs):
+        return
     inverse, slope = total.data**-1, -(total.data**-2)  # 1 / total, and its derivative
     for e, prob in zip(reversed(exps), reversed(probs)):
         total.grad += slope * (e * prob.grad)
@@ -529,7 +532,8 @@ def main(argv: list[str] | None = None) -> None:
         parser.exit(130, "\n")
     except OSError as error:  # standard output cannot be written
         sys.stdout = None  # or Python would try again at exit
-        sys.exit(1 if isinstance(error, BrokenPipeError) else f"{parser.prog}: error: {error}")
+        closed = error.errno in (errno.EPIPE, errno.EINVAL)  # as by `| head`; EINVAL on Windows
+        sys.exit(1 if closed else f"{parser.prog}: error: {error}")
     except (ValueError, ArithmeticError) as error:
         sys.exit(f"{parser.prog}: error: {error}")
 

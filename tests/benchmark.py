@@ -11,7 +11,6 @@ given. The exit code is 1 if the outputs differ as far as both go, or if a scrip
 import argparse
 import os
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -21,10 +20,11 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
+BUFFER = 1 << 16  # how many bytes of output are read at a time
 
 
 def measure(script, dataset, steps):
-    """The output of a script up to that many steps, or to its end; and the ms for each step."""
+    """The lines that a script writes in that many steps, or in all; and the ms for each step."""
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(dataset, Path(folder, "input.txt"))
@@ -32,7 +32,7 @@ def measure(script, dataset, steps):
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE)
         out, times, part = b"", [], b"start"
         while part and len(times) <= steps:
-            part = process.stdout.read1(1 << 16)
+            part = process.stdout.read1(BUFFER)
             out += part
             seen = out.count(b"\r") - out.count(b"\r\n")
             times += [time.perf_counter()] * (seen - len(times))
@@ -41,30 +41,25 @@ def measure(script, dataset, steps):
         process.communicate()
     if failed:
         raise ValueError(f"{script}: exit status {failed}")
-    if len(times) < 2:
-        raise ValueError(f"{script}: its output has no status lines, ended by a carriage return")
-    return out, (times[-1] - times[0]) / (len(times) - 1) * 1e3
+    if len(times) < 2 or times[0] == times[-1]:  # nothing to divide by
+        raise ValueError(f"{script}: its status lines are fewer than two, or came all at once")
+    lines = out.decode(errors="replace").splitlines()
+    return lines[:-1] if part else lines, (times[-1] - times[0]) / (len(times) - 1) * 1e3
 
 
 def compare(script, dataset, steps, rounds):
     """Run both programs alternately, print medians, and say whether they wrote the same."""
     print(f"Training on {dataset.name}, {steps} steps, {rounds} rounds, alternating: ms per step")
-    taken, difference = [], None
+    taken, different = [], []
     for _ in range(rounds):
         ours, our_ms = measure(ROOT / "microgpt.py", dataset, steps)
         theirs, their_ms = measure(script, dataset, steps)
         taken.append((our_ms, their_ms, their_ms / our_ms))
-        length = min(len(ours), len(theirs))
-        lines = (re.split(rb"\r?\n|\r", out[:length]) for out in (ours, theirs))
-        difference = difference or next(((a, b) for a, b in zip(*lines) if a != b), None)
+        different += [pair for pair in zip(ours, theirs) if len(set(pair)) > 1]
     for name, numbers in zip(("microgpt.py", f"{script.name} (other)", "ratio"), zip(*taken)):
         print(f"  {name:<28}{median(numbers):9.2f}   ({min(numbers):.2f} to {max(numbers):.2f})")
-    if difference:
-        text = [line.decode(errors="replace") for line in difference]
-        print("outputs differ:", *text, sep="\n  ")
-    else:
-        print(f"  outputs identical in their first {length} bytes")
-    return not difference
+    print("outputs differ:" if different else "outputs identical", *different[:1])
+    return not different
 
 
 def main():
@@ -75,6 +70,8 @@ def main():
     parser.add_argument("--steps", type=int, default=30, help="steps after which both are stopped")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the comparison")
     args = parser.parse_args()
+    if min(args.steps, args.rounds) < 1:
+        parser.error("--steps and --rounds must be at least 1")
     print(platform.python_implementation(), platform.python_version(), "on", platform.machine())
     try:
         return 0 if compare(args.against, args.dataset, args.steps, args.rounds) else 1

@@ -1,11 +1,8 @@
 """The original's algorithm, one floating-point operation after the other in the original's order.
 
-An oracle for microgpt.py, with which it shares no code, and much slower:
-
-    python tests/naive.py [DATASET [SETTING=NUMBER ...]]
-
-Every operation is a Node of its own. Before each backward pass the graph is sorted depth first, and
-gradients are added up in that order. Without a dataset it reads input.txt in the current folder.
+An oracle for microgpt.py, with which it shares no code, and much slower. Every operation is a Node
+of its own. Before each backward pass the graph is sorted depth first, and gradients are added up in
+that order. Started as a program, it trains on input.txt in the current folder.
 """
 
 import math
@@ -39,35 +36,15 @@ class Node:
     def __pow__(self, n):
         return Node(self.data**n, (self,), (n * self.data ** (n - 1),))
 
-    def exp(self):
-        return Node(math.exp(self.data), (self,), (math.exp(self.data),))
-
-    def log(self):
-        return Node(math.log(self.data), (self,), (1 / self.data,))
-
-    def relu(self):
-        return Node(max(0.0, self.data), (self,), (1.0 if self.data > 0 else 0.0,))
-
-    def __neg__(self):
-        return self * -1
-
-    def __sub__(self, other):
-        return self + -other
-
-    def __truediv__(self, other):
-        return self * other**-1
-
-    def __radd__(self, other):
-        return self + other
-
-    def __rmul__(self, other):
-        return self * other
-
-    def __rsub__(self, other):
-        return -self + other
-
-    def __rtruediv__(self, other):
-        return self**-1 * other
+    # fmt: off
+    def exp(self): return Node(math.exp(self.data), (self,), (math.exp(self.data),))
+    def log(self): return Node(math.log(self.data), (self,), (1 / self.data,))
+    def relu(self): return Node(max(0.0, self.data), (self,), (1.0 if self.data > 0 else 0.0,))
+    def __neg__(self): return self * -1
+    def __sub__(self, other): return self + -other
+    def __truediv__(self, other): return self * other**-1
+    def __radd__(self, other): return self + other  # for sum()
+    # fmt: on
 
     def graph(self):
         """Every node that self depends on, and self: each after all of its children."""
@@ -204,9 +181,6 @@ class NaiveProgram:
 
 
 if __name__ == "__main__":
-    path = sys.argv[1] if len(sys.argv) > 1 else "input.txt"
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    numbers = dict(pair.split("=") for pair in sys.argv[2:])
-    settings = {name: type(DEFAULTS[name])(number) for name, number in numbers.items()}
+    lines = Path("input.txt").read_text(encoding="utf-8").splitlines()
     sys.stdout.reconfigure(encoding="utf-8")
-    NaiveProgram(filter(None, map(str.strip, lines)), **settings).run(sys.stdout.write)
+    NaiveProgram(filter(None, map(str.strip, lines))).run(sys.stdout.write)

@@ -1,4 +1,4 @@
-"""Do run() and train() refuse what they cannot use, and leave nothing behind?
+"""Do run(), train() and sample() refuse what they cannot use, and leave nothing behind?
 
 Their numbers, and so the order of documents and draws, are in test_same_numbers.
 """
@@ -11,9 +11,10 @@ import sys
 import unittest
 from unittest import mock
 
+from support import untrained
+
 import microgpt
 from microgpt import Settings, Tokenizer, Value, tape, train
-from tests import start
 
 SMALL = {"n_embd": 4, "n_head": 2, "block_size": 4}
 
@@ -51,17 +52,27 @@ class Run(unittest.TestCase):
         self.assertEqual(dataclasses.replace(settings, n_head=3), Settings(n_embd=12, n_head=3))
         self.assertRaises(ValueError, dataclasses.replace, settings, n_head=5)
 
-    def test_sample_composes_a_prompt(self):
-        state_dict, tokenizer, _, settings, rng = start(["caf\u00e9s"], n_embd=4, n_head=2)
+
+class Sample(unittest.TestCase):
+    def test_composes_a_prompt(self):
+        state_dict, tokenizer, _, settings, rng = untrained(["caf\u00e9s"], n_embd=4, n_head=2)
         doc = microgpt.sample(state_dict, tokenizer, settings, rng, "cafe\u0301")
         self.assertEqual(doc[:4], "caf\u00e9")
+
+    def test_leaves_the_tape_as_it_was(self):
+        state_dict, tokenizer, docs, settings, rng = untrained(["abc"], **SMALL)
+        self.addCleanup(tape.clear)
+        microgpt.document_loss(state_dict, tokenizer.encode(docs[0]), settings)
+        before = list(tape)
+        microgpt.sample(state_dict, tokenizer, settings, rng)
+        self.assertEqual(tape, before)
 
 
 class Train(unittest.TestCase):
     def setUp(self):
         self.addCleanup(tape.clear)
 
-    def test_train_encodes_no_more_of_a_document_than_it_trains_on(self):
+    def test_encodes_no_more_of_a_document_than_it_trains_on(self):
         encoded = []
 
         class Watched(Tokenizer):
@@ -69,47 +80,39 @@ class Train(unittest.TestCase):
                 encoded.append(len(doc))
                 return super().encode(doc)
 
-        state_dict, _, docs, settings, _ = start(["ab" * 500_000], **SMALL, num_steps=1)
+        state_dict, _, docs, settings, _ = untrained(["ab" * 500_000], **SMALL, num_steps=1)
         next(train(state_dict, Watched(docs), docs, settings))
         self.assertLessEqual(max(encoded), settings.block_size + 1)
 
-    def test_train_after_an_interrupted_run_is_a_fresh_start(self):
-        """Ctrl-C, as in a notebook, at any line of a forward or a backward pass."""
-        state_dict, tokenizer, docs, settings, _ = start(["ab"], **SMALL, num_steps=1)
-        params = [p for matrix in state_dict.values() for row in matrix for p in row]
-        untrained, trained, seen = [p.data for p in params], [], set()
+    def test_after_an_interruption_is_a_fresh_start(self):
+        """Ctrl-C, as in a notebook, in a forward or in a backward pass."""
+        trained = []
+        for name in ("rmsnorm", "linear", "softmax", "softmax_backprop", "dot_backprop", "none"):
+            state_dict, tokenizer, docs, settings, _ = untrained(["ab"], **SMALL, num_steps=1)
+            calls, function = [], getattr(microgpt, name, None)
 
-        def interrupt(frame, event, arg):
-            line = frame.f_code.co_filename, frame.f_lineno
-            if event == "line" and line[0] == microgpt.__file__ and line not in seen:
-                seen.add(line)
-                raise KeyboardInterrupt
-            return interrupt
+            def interrupted(*args, calls=calls, function=function, **kwargs):
+                calls.append(args)
+                if len(calls) == 4:
+                    raise KeyboardInterrupt
+                return function(*args, **kwargs)
 
-        self.addCleanup(sys.settrace, sys.gettrace())
-        interrupted = True
-        while interrupted:  # at one line after the other
-            sys.settrace(interrupt)
-            try:
+            patch = mock.patch.object(microgpt, name, interrupted, create=True)
+            with patch, contextlib.suppress(KeyboardInterrupt):
                 microgpt.document_loss(state_dict, tokenizer.encode("ab"), settings).backward()
-                interrupted = False
-            except KeyboardInterrupt:
-                pass
-            sys.settrace(None)
+            self.assertEqual(len(calls), 0 if name == "none" else 4)
             a = Value(3.0)
             (a * 2).backward()
             self.assertEqual(a.grad, 2.0)
+            params = [p for matrix in state_dict.values() for row in matrix for p in row]
             params[0].grad = params[-1].grad = float(len(trained))  # as it may leave behind, too
             next(train(state_dict, tokenizer, docs, settings))
             trained.append([p.data for p in params])
-            self.assertEqual(trained[-1], trained[0])
-            for p, data in zip(params, untrained):
-                p.data = data
-        self.assertGreater(len(trained), 70)
+            self.assertEqual(trained[-1], trained[0], name)
 
     @unittest.skipIf(sys.implementation.name != "cpython", "only CPython frees a graph at once")
-    def test_train_frees_a_graph_before_the_next_is_built(self):
-        state_dict, tokenizer, docs, settings, _ = start(["ab"], **SMALL, num_steps=4)
+    def test_frees_a_graph_before_the_next_is_built(self):
+        state_dict, tokenizer, docs, settings, _ = untrained(["ab"], **SMALL, num_steps=4)
         document_loss, alive = microgpt.document_loss, []
 
         def watched(*args):

@@ -4,8 +4,9 @@ import hashlib
 import unicodedata
 import unittest
 
+from support import KOREAN_NAMES, ROOT, InFolder
+
 from microgpt import NAMES_SHA256, Tokenizer, read_docs
-from tests import KOREAN_NAMES, ROOT, InFolder
 
 
 class Documents(InFolder):
