@@ -78,7 +78,7 @@ def run_python(*args, stdin=b"", stdout=subprocess.PIPE, **env):
     """Run Python as a process; stdout and stderr are bytes, whose lines end in \\n everywhere."""
     command, pipe = [sys.executable, *map(str, args)], subprocess.PIPE
     env = {**os.environ, "PYTHONPATH": str(ROOT), **env}
-    done = subprocess.run(command, input=stdin, stdout=stdout, stderr=pipe, timeout=300, env=env)
+    done = subprocess.run(command, input=stdin, stdout=stdout, stderr=pipe, timeout=60, env=env)
     done.stdout = (done.stdout or b"").replace(os.linesep.encode(), b"\n")
     done.stderr = done.stderr.replace(os.linesep.encode(), b"\n")
     return done
