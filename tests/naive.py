@@ -98,17 +98,17 @@ class NaiveProgram:
         self.chars = sorted(set("".join(self.docs)))
         self.bos = len(self.chars)
         n, vocab_size = self.s["n_embd"], len(self.chars) + 1
-        shapes = {"wte": (vocab_size, n), "wpe": (self.s["block_size"], n)}
-        shapes["lm_head"] = (vocab_size, n)
+
+        def matrix(n_out, n_in):
+            return [[Node(self.rng.gauss(0, 0.08)) for _ in range(n_in)] for _ in range(n_out)]
+
+        self.matrices = {"wte": matrix(vocab_size, n), "wpe": matrix(self.s["block_size"], n)}
+        self.matrices["lm_head"] = matrix(vocab_size, n)
         for i in range(self.s["n_layer"]):
             for name in ("attn_wq", "attn_wk", "attn_wv", "attn_wo"):
-                shapes[f"layer{i}.{name}"] = (n, n)
-            shapes[f"layer{i}.mlp_fc1"] = (4 * n, n)
-            shapes[f"layer{i}.mlp_fc2"] = (n, 4 * n)
-        self.matrices = {
-            name: [[Node(self.rng.gauss(0, 0.08)) for _ in range(n_in)] for _ in range(n_out)]
-            for name, (n_out, n_in) in shapes.items()
-        }
+                self.matrices[f"layer{i}.{name}"] = matrix(n, n)
+            self.matrices[f"layer{i}.mlp_fc1"] = matrix(4 * n, n)
+            self.matrices[f"layer{i}.mlp_fc2"] = matrix(n, 4 * n)
         self.params = [p for matrix in self.matrices.values() for row in matrix for p in row]
 
     def logits(self, token, position, keys, values):

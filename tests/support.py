@@ -57,6 +57,10 @@ def untrained(docs, **settings):
     return state_dict, tokenizer, docs, settings, rng
 
 
+def parameters(state_dict):
+    return [p for matrix in state_dict.values() for row in matrix for p in row]
+
+
 def watched_training(*args, train=microgpt.train, most=1010):
     """train(), but a program that never ends, or keeps its graphs, is told so at once."""
     for step, loss in enumerate(train(*args), 1):

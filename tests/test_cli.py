@@ -133,19 +133,6 @@ class AnyHost(InFolder):
             self.assertEqual((done.returncode, done.stderr), (0, b""))
             self.assertEqual(done.stdout, expected.encode(encoding, "backslashreplace"))
 
-    def test_may_have_another_main_module(self):
-        """As a profiler has, or whatever executes the source in a dictionary."""
-        docs = self.file(b"ab\nba\n")
-        done = run_python("-m", "cProfile", PROGRAM, docs, *SHORT)
-        self.assertEqual((done.returncode, done.stderr), (0, b""))
-        self.assertIn(b"\nsample  2: ", done.stdout)
-        self.addCleanup(gc.enable)
-        namespace = {}
-        exec(SOURCE, namespace)
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            namespace["main"]([str(docs), *SHORT])
-        self.assertIn("\nsample  2: ", out.getvalue())
-
     def test_may_have_a_standard_output_that_is_no_file(self):
         self.addCleanup(gc.enable)
         with contextlib.redirect_stdout(io.StringIO()) as out:

@@ -3,6 +3,7 @@
 From a server of our own, which does all that a server can do wrong.
 """
 
+import contextlib
 import hashlib
 import os
 import socket
@@ -131,7 +132,10 @@ class Download(InFolder):
             ("right", "", {"http_proxy": "http://proxy..example.com:1", "no_proxy": ""}),
             ("right", "No space left on device", {}),
         ):
-            with self.subTest(path, **options), full if "space" in words else mock.MagicMock():
+            with (
+                self.subTest(path, **options),
+                full if "space" in words else contextlib.nullcontext(),
+            ):
                 code, out, err = self.download(path, **options)
                 self.assertEqual((code, out, self.files()), (1, "", ["elsewhere"]), err)
                 told = rf"\A.*\nmicrogpt.py: error: download failed: .*{words}.*file.*\n\Z"

@@ -104,7 +104,8 @@ class Gradients(unittest.TestCase):
             lambda logits: [z / two for z in logits],
             lambda logits: linear(logits, [logits] * len(logits)),
             lambda logits: list(accumulate(logits, initial=two))[1:],  # one from the other
-            lambda logits: logits[::-1],
+            lambda logits: [logits[0], *logits[:-1]],
+            lambda logits: [linear(logits, [logits]), logits][1],  # something is computed later
         ):
 
             def loss():

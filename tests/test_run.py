@@ -1,22 +1,48 @@
 """Do run(), train() and sample() refuse what they cannot use, and leave nothing behind?
 
-Their numbers, and so the order of documents and draws, are in test_same_numbers.
+Nor may an import. Their numbers, and so the order of all draws, are in test_same_numbers.
 """
 
 import contextlib
 import dataclasses
+import doctest
 import gc
 import io
 import sys
 import unittest
 from unittest import mock
 
-from support import untrained
+from support import parameters, run_python, untrained
 
 import microgpt
 from microgpt import Settings, Tokenizer, Value, tape, train
 
 SMALL = {"n_embd": 4, "n_head": 2, "block_size": 4}
+
+
+IMPORT = """
+import gc, random, sys
+def hook(event, args):
+    files = event == "open" and not str(args[0]).endswith((".py", ".pyc", ".so", ".pyd"))
+    assert not files and not event.startswith("socket."), (event, args)
+state = random.getstate()
+sys.addaudithook(hook)
+sys.dont_write_bytecode = True
+import microgpt
+assert gc.isenabled(), "the collector is off"
+microgpt.run(["a", "b", "c", "d", "e"], microgpt.Settings(num_steps=2, seed=1))
+assert random.getstate() == state, "a draw was a global one"
+"""
+
+
+class Import(unittest.TestCase):
+    def test_opens_no_file_and_no_connection_and_draws_nothing(self):
+        self.assertEqual(run_python("-c", IMPORT).stderr, b"")
+
+    @unittest.skipIf(sys.flags.optimize > 1, "there are no docstrings")
+    def test_brings_docstrings_whose_examples_hold(self):
+        failed, attempted = doctest.testmod(microgpt)
+        self.assertTrue(attempted and not failed)
 
 
 class Run(unittest.TestCase):
@@ -44,6 +70,13 @@ class Run(unittest.TestCase):
             with silence, self.assertRaisesRegex(ValueError, words):
                 microgpt.run(docs, Settings(**SMALL), prompt)
 
+    def test_tells_after_how_many_steps_it_diverged(self):
+        for losses, step in (([], 0), ([Value(1.0), Value(2.0)], 2)):
+            failing = mock.Mock(side_effect=[*losses, ValueError("log of 0")])
+            told = self.assertRaisesRegex(FloatingPointError, f"after step {step}: log of 0")
+            with mock.patch.object(microgpt, "document_loss", failing), told:
+                self.output(["ab"], Settings(**SMALL))
+
     def test_settings_are_checked_and_cannot_be_changed(self):
         settings = Settings(n_embd=12)
         for name in ("n_head", "nlayer"):
@@ -55,9 +88,9 @@ class Run(unittest.TestCase):
 
 class Sample(unittest.TestCase):
     def test_composes_a_prompt(self):
-        state_dict, tokenizer, _, settings, rng = untrained(["caf\u00e9s"], n_embd=4, n_head=2)
-        doc = microgpt.sample(state_dict, tokenizer, settings, rng, "cafe\u0301")
-        self.assertEqual(doc[:4], "caf\u00e9")
+        state_dict, tokenizer, _, settings, rng = untrained(["\u2460caf\u00e9"], n_embd=4, n_head=2)
+        doc = microgpt.sample(state_dict, tokenizer, settings, rng, "\u2460cafe\u0301")
+        self.assertEqual(doc[:5], "\u2460caf\u00e9")  # and no more than composed
 
     def test_leaves_the_tape_as_it_was(self):
         state_dict, tokenizer, docs, settings, rng = untrained(["abc"], **SMALL)
@@ -104,7 +137,7 @@ class Train(unittest.TestCase):
             a = Value(3.0)
             (a * 2).backward()
             self.assertEqual(a.grad, 2.0)
-            params = [p for matrix in state_dict.values() for row in matrix for p in row]
+            params = parameters(state_dict)
             params[0].grad = params[-1].grad = float(len(trained))  # as it may leave behind, too
             next(train(state_dict, tokenizer, docs, settings))
             trained.append([p.data for p in params])
