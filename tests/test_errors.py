@@ -84,7 +84,8 @@ class Output(unittest.TestCase):
             (OSError(28, "No space left"), "microgpt.py: error: [Errno 28] No space left\n"),
             (OSError(22, "Invalid argument"), ""),
         ):
-            stdout = mock.Mock(io.StringIO(), write=mock.Mock(side_effect=error))
+            stdout = io.StringIO()
+            stdout.write = mock.Mock(side_effect=error)
             self.assertEqual(run_main(KOREAN_NAMES, stdout=stdout), (1, "", message))
 
     def test_may_have_no_reader(self):
