@@ -4,8 +4,8 @@
     python tests/benchmark.py --against SCRIPT.py    against the original, a fork, an older version
 
 Two scripts take turns in fresh processes, each in a folder with the dataset as input.txt, and are
-stopped after --steps steps, which their status lines tell. Medians and ranges of some rounds are
-given. The exit code is 1 if the outputs differ as far as both go, or if a script fails.
+stopped after --steps steps, which their status lines tell. It prints medians and ranges. The exit
+code is 1 if the outputs differ as far as both go, or if a script fails.
 """
 
 import argparse
@@ -20,7 +20,6 @@ from pathlib import Path
 from statistics import median
 
 ROOT = Path(__file__).resolve().parent.parent
-BUFFER = 1 << 16  # how many bytes of output are read at a time
 
 
 def measure(script, dataset, steps):
@@ -32,7 +31,7 @@ def measure(script, dataset, steps):
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE)
         out, times, part = b"", [], b"start"
         while part and len(times) <= steps:
-            part = process.stdout.read1(BUFFER)
+            part = process.stdout.read1(1 << 16)
             out += part
             seen = out.count(b"\r") - out.count(b"\r\n")
             times += [time.perf_counter()] * (seen - len(times))

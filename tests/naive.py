@@ -88,7 +88,7 @@ def rmsnorm(x):
 
 
 class NaiveProgram:
-    """One run: `matrices` of Nodes by name, `params`, the same in a row, and its `docs`."""
+    """One run: `matrices` of Nodes by name, `params`, the same in one list, and its `docs`."""
 
     def __init__(self, docs, **settings):
         self.s = {**DEFAULTS, **settings}

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 
 import microgpt  # noqa: E402
 
-# Whoever runs the tests may have these set; the program is to be seen as it is without them.
+# Remove what a developer may have set, and what changes the output.
 for name in list(os.environ):
     if name.startswith("PYTHON") or name in ("COLUMNS", "FORCE_COLOR"):
         del os.environ[name]
@@ -62,7 +62,7 @@ def parameters(state_dict):
 
 
 def watched_training(*args, train=microgpt.train, most=1010):
-    """train(), but a program that never ends, or keeps its graphs, is told so at once."""
+    """train(), which fails at once if it runs on, or keeps its graphs."""
     for step, loss in enumerate(train(*args), 1):
         if step > most or microgpt.tape:
             raise AssertionError(f"step {step}: {len(microgpt.tape)} Values are on the tape")

@@ -20,7 +20,7 @@ HELP = ("layers", "embedd", "context", "heads", "steps", "rate", "temperature", 
 
 
 def run_source(filename, *argv):
-    """Run the source as a host does that read it under this name; what it prints."""
+    """Run the source under this file name, as a host would; what it prints."""
     code = compile(SOURCE.replace("] = 1000", "] = 2"), filename, "exec")
     try:
         with contextlib.redirect_stdout(io.StringIO()) as out, mock.patch("sys.argv", [*argv]):
@@ -67,7 +67,7 @@ class Input(InFolder):
         for done in (run_python(PROGRAM, *SHORT), run_python("-", *SHORT, stdin=SOURCE.encode())):
             self.assertEqual((done.stdout[:12], done.stderr), (b"num docs: 3\n", b""))
 
-    def test_may_need_more_depth_than_recursion_has(self):
+    def test_may_make_a_deep_graph(self):
         names = self.file(b"ab" * 200 + b"\n")
         for option in ("--n_layer=32", "--block_size=256"):
             code, out, err = run_main(names, option, "--n_embd=4", "--num_steps=1")
@@ -106,17 +106,12 @@ class Options(InFolder):
         cell, launcher = "/tmp/ipykernel_7/8.py", "/lib/ipykernel_launcher.py"
         for expected, filename, *argv in (
             (ours, "microgpt.py", "microgpt.py", "my.txt"),  # python, ipython, %run, a profiler
-            (ours, "/home/me/my copy.py", "./my copy.py", "my.txt"),
             (ours, "/lib/microgpt.py", "/bin/microgpt.exe", "my.txt"),
             (ours, "<stdin>", "-", "my.txt"),
             (hosts, "<stdin>", ""),
-            (hosts, "<python-input-0>", ""),
             (hosts, "<string>", "-c", "my.txt"),
             (hosts, cell, launcher, "-f", "kernel.json"),
-            (hosts, cell, launcher, "--f=kernel.json"),
-            (hosts, cell, "/lib/spyder_kernels/console/__main__.py", "-f", "kernel.json"),
             (hosts, cell, "/bin/ipython", "kernel", "-f", "kernel.json"),
-            (hosts, cell, "-c", "-f", "kernel.json"),
             (hosts, "<ipython-input-1-0>", "/bin/ipython", "--simple-prompt"),
             (hosts, "<string>", "other.py", "my.txt"),  # pasted after %run other.py my.txt
         ):

@@ -10,7 +10,6 @@ from support import KOREAN_NAMES, PROGRAM, SHORT, InFolder, run_main, run_python
 
 import microgpt
 
-MEMORY = "/proc/self/mem"  # it opens, but cannot be read
 WRONG_NUMBERS = """n_layer=-1 n_layer=1.5 n_layer=x n_layer= n_embd=0 n_embd=18 n_embd=1e2
     block_size=0 block_size=inf n_head=0 n_head=32 num_steps=-1 num_steps=1.0 lr=0 lr=nan lr=inf
     lr=x lr=1e-400 temperature=-1 temperature=nan temperature=1e-310 num_samples=all seed=1.5"""
@@ -30,26 +29,16 @@ class BadInput(InFolder):
     def test_is_refused_before_any_work(self):
         os.mkdir("folder")
         docs = self.file("가가b\n".encode())
-        prompt = (docs, "--block_size=4", "--prompt")
         for arguments, *words in (
             (["no such.txt"], "'no such.txt'", "No such file"),
             (["folder"], "'folder'"),
-            *[([MEMORY], repr(MEMORY), "Input/output error")] * os.path.exists(MEMORY),
             ([""], "''"),
             (["no\nsuch\x1b\udcff.txt"], r"no\nsuch\x1b\udcff.txt"),
-            (
-                [self.file(b" \n\r\n\t\n", "blank.txt")],
-                "blank.txt': the dataset holds no documents",
-            ),
             (["-"], "'-': the dataset holds no documents"),
-            ([self.file("anna\nzoë\n".encode("latin-1"), "latin.txt")], "line 2 is not UTF-8"),
-            ([*prompt, "Kb"], "the character 'K'"),
-            ([*prompt, "bK"], "the character 'K'"),
-            ([*prompt, "bbbb"], "shorter than block_size, 4"),
+            ([docs, "--prompt=bK"], "the character 'K' does not occur in the dataset"),
             ([docs, "--temperature=0"], "temperature must be finite and >= 1e-300, not 0.0\n"),
             ([docs, "--temperature=inf"], "temperature must be finite and >= 1e-300, not inf\n"),
             ([docs, "--lr=-0.1"], "lr must be finite and >= 1e-300, not -0.1\n"),
-            ([docs, "--n_head=0"], "n_head must be finite and >= 1, not 0\n"),
             ([docs, "--num_samples=-1"], "num_samples must be finite and >= 0, not -1\n"),
             ([docs, "--n_head=3"], "n_embd (16) must be a multiple of n_head (3)\n"),
             ([docs, "--n_heads=4"], "--n_heads"),
@@ -63,7 +52,7 @@ class BadInput(InFolder):
         os.rename("folder", "input.txt")
         self.assertFails(run_main(), "'input.txt'")
 
-    def test_may_lead_to_divergence(self):
+    def test_may_be_settings_with_which_training_diverges(self):
         for options, words in (
             ("--lr=1e300", "training diverged after step 2: the loss is not finite"),
             ("--lr=100", "training diverged after step "),  # a probability of 0
@@ -79,7 +68,7 @@ class BadInput(InFolder):
 
 class Output(unittest.TestCase):
     def test_may_not_be_writable(self):
-        """A full disk is told; that nobody reads any more is not: on Windows, this is EINVAL."""
+        """A full disk is reported; a reader that has gone (EINVAL on Windows) is not."""
         for error, message in (
             (OSError(28, "No space left"), "microgpt.py: error: [Errno 28] No space left\n"),
             (OSError(22, "Invalid argument"), ""),

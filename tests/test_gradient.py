@@ -28,7 +28,7 @@ def outcome(expression, number, a, b, n):
     """The result and its derivatives with respect to a and b; or the type of the error."""
     a, b = number(a), number(b)
     try:
-        m = Node(n) if number is Node else n  # which has no operators for numbers on the left
+        m = Node(n) if number is Node else n  # Node takes no number on its left
         result = eval(expression, {"a": a, "b": b, "n": n, "m": m})
         result.backward()
     except (ArithmeticError, TypeError, ValueError) as error:
@@ -87,10 +87,6 @@ class Gradients(unittest.TestCase):
             self.assertEqual([p.grad for p in probs], factors)
             self.assertEqual([v.grad for v in values], [node.grad for node in nodes])
 
-    def test_softmax_of_scores_that_are_huge(self):
-        big = [Value(x) for x in (1e308, 1e308, -1e308)]
-        self.assertEqual([p.data for p in softmax(big)], [0.5, 0.5, 0.0])
-
     def test_of_a_model_that_was_changed_at_its_end(self):
         """They are what difference quotients say, whatever becomes of the logits."""
         gpt, two = microgpt.gpt, Value(2.0)
@@ -122,9 +118,3 @@ class Gradients(unittest.TestCase):
                     self.assertAlmostEqual(p.grad, quotient, delta=1e-7)
                     p.grad = 0.0
             tape.clear()
-
-    def test_sums_are_added_up_term_by_term(self):
-        """As sum() does before Python 3.12, and no more after: 2 and less than 1 there."""
-        values = [Value(t) for t in (1.0, 1e100, 1.0, -1e100)]
-        self.assertEqual(linear(values, [[Value(1.0)] * 4])[0].data, 0.0)
-        self.assertEqual(softmax([Value(t) for t in (0.0, *[-37.0] * 10)])[0].data, 1.0)

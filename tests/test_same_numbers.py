@@ -1,7 +1,6 @@
 """Does it compute what the original computes, to the last bit, and so write the same bytes?
 
-Against numbers of the original itself, and against naive.py, which makes its operations in its
-order.
+Against numbers of the original itself, and against naive.py, which performs its operations.
 """
 
 import contextlib
