@@ -205,11 +205,11 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
 # --- Model ----------------------------------------------------------------------------------------
 # A token and its position become a vector, the residual stream. Every layer adds to it twice: first
 # what attention gathers from the tokens so far, then what an MLP (two matrices, and ReLU between
-# them) computes from the sum. Last come the logits: for each token, a score for being the next. It
-# is GPT-2 (Radford et al. 2019) with RMSNorm instead of LayerNorm, ReLU instead of GeLU, no biases,
-# a norm at the start and none at the end, and an lm_head that shares nothing with wte. Comments on
-# the order of additions can be skipped: floats are rounded, so the last bits of a sum depend on
-# that order, and it is the original's.
+# them) computes from the sum. Last come the logits: for each token, a score for being the next.
+# This is GPT-2 (Radford et al. 2019) with RMSNorm for LayerNorm, ReLU for GeLU, no biases, a norm
+# at the start and none at the end, and an lm_head that shares nothing with wte. Comments on the
+# order of additions can be skipped: floats are rounded, so the last bits of a sum depend on that
+# order, and it is the original's.
 
 Heads = list[tuple[Matrix, Matrix]]  # [n_head]: the keys and the values of all positions so far
 
@@ -270,7 +270,7 @@ def softmax_backprop(total: Value) -> None:
     """
     scale, exps, probs = total._local_grads
     if not any(prob.grad for prob in probs):
-        return
+        return  # 0 adds nothing
     inverse, slope = total.data**-1, -(total.data**-2)  # 1 / total, and its derivative
     for e, prob in zip(reversed(exps), reversed(probs)):
         total.grad += slope * (e * prob.grad)
@@ -346,8 +346,8 @@ def document_loss(state_dict: StateDict, token_ids: list[int], settings: Setting
 def move_target_first(logits: Vector, target_id: int) -> None:
     """The order of additions: the original's backward pass comes to the target's logit last.
 
-    So it must be the first of them on the tape. Logits that are not the products of one x at the
-    end of the tape, as they may be once gpt() is changed, are left as they are.
+    So it must be the first of them on the tape. This can be done to products of one x at its end;
+    if gpt() was changed to end in anything else, the tape is left as it is.
     """
     end, x = slice(-len(logits), None), logits[0]._children
     if tape[end] == logits and all(logit._children is x for logit in logits):

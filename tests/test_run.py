@@ -123,14 +123,16 @@ class Train(unittest.TestCase):
         trained = []
         for calls in (None, 1, 40):
             state_dict, tokenizer, docs, settings, _ = untrained(["ab"], **SMALL, num_steps=1)
+            params = parameters(state_dict)
             if calls:
                 effects = chain([mock.DEFAULT] * calls, [KeyboardInterrupt], repeat(mock.DEFAULT))
                 interrupted = mock.Mock(wraps=microgpt.dot_backprop, side_effect=effects)
                 patch = mock.patch.object(microgpt, "dot_backprop", interrupted)
                 with patch, self.assertRaises(KeyboardInterrupt):
                     microgpt.document_loss(state_dict, tokenizer.encode("ab"), settings).backward()
+                params[0].grad = params[-1].grad = 10.0 - calls
             next(train(state_dict, tokenizer, docs, settings))
-            trained.append([p.data for p in parameters(state_dict)])
+            trained.append([p.data for p in params])
         self.assertEqual(trained[1:], [trained[0]] * 2)
 
     @unittest.skipIf(sys.implementation.name != "cpython", "only CPython frees a graph at once")
