@@ -1,8 +1,8 @@
 """microgpt: train a GPT and sample from it, in one file of pure Python, one scalar at a time.
 
 Read it from top to bottom: text becomes tokens, a small transformer learns to predict each token
-from those before it, and then it writes new text. Given the same data, its numbers are those of
-"the original", Andrej Karpathy's microgpt.py, to the last bit.
+from those before it, and then it writes new text. Given the same data, it computes to the last
+bit what Andrej Karpathy's microgpt.py, "the original", does.
 
     python microgpt.py                  train on the names in input.txt
     python microgpt.py my_names.txt     train on your own file, one document per line
@@ -24,7 +24,7 @@ from pathlib import Path
 from random import Random
 
 # --- Tokenizer ------------------------------------------------------------------------------------
-# The dataset is a list of documents: here names, but just as well words, places or verses. A model
+# The dataset is a list of documents: here names, but words, places or verses do as well. A model
 # computes with numbers, so each distinct character becomes a token, which has an integer id. One
 # more token, BOS (beginning of sequence), marks both the beginning and the end of a document.
 
@@ -54,9 +54,9 @@ class Tokenizer:
 
 
 # --- Autograd -------------------------------------------------------------------------------------
-# The loss is one number that says how wrong the model is. Training has to know how fast it changes
-# with each of thousands of others, the parameters. So the model computes with Values, and the
-# gradient of a Value is the derivative of the loss with respect to it. A Value that is computed
+# The loss is one number that says how wrong the model is. Training has to know, for each of
+# thousands of parameters, how fast the loss changes with it. So the model computes with Values, and
+# the gradient of a Value is the derivative of the loss with respect to it. A Value that is computed
 # from others, its children, goes on the tape. backward() walks the tape from its end; each Value
 # passes its gradient on to its children: this is the chain rule. By then that gradient is complete,
 # as whatever was computed from the Value stands later on the tape.
@@ -76,7 +76,7 @@ class Value:
 
     `+ - * /` take Values and numbers, `**` a number. There is one tape, for one thread: what is
     computed stays on it until `tape.clear()`, and is a constant from then on. Before backward(),
-    change no `data` that was used, and no list that linear() or softmax() took or returned.
+    change no `data` that was used, and no list that linear() or softmax() has got or returned.
 
     >>> a, b = Value(2.0), Value(-3.0)
     >>> c = a * b + a**2
@@ -96,8 +96,8 @@ class Value:
     ) -> None:
         self.data = data
         self.grad = 0.0  # d(loss)/d(self), after loss.backward()
-        self._children = children  # what it was computed from
-        self._local_grads = local_grads  # d(self)/d(child) for each, or what backprop needs for it
+        self._children = children  # what it was computed from (of a dot product, only x)
+        self._local_grads = local_grads  # d(self)/d(child) for each, or what else backprop needs
         self._backprop = backprop  # passes the gradient on to the children
         if children:  # else it is a leaf: a parameter, or a constant
             tape.append(self)
@@ -146,14 +146,14 @@ class Value:
 
 # --- Settings -------------------------------------------------------------------------------------
 # What can be changed about a run: the sizes of the model, its training, its sampling, and the seed.
-# Each setting is an option of the command line, too; the text beside it is the option's help.
+# Each setting is also an option of the command line; the text beside it is the option's help.
 
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of a run. Raises ValueError, saying what is allowed, if one is out of range."""
 
-    # dataclass() would look up a bare Annotated in sys.modules, where this file need not be
+    # "typing." is needed: dataclass() looks a bare Annotated up in a module that may not be there
     n_layer: typing.Annotated[int, "transformer layers"] = 1
     n_embd: typing.Annotated[int, "embedding dimension, a multiple of n_head"] = 16
     block_size: typing.Annotated[int, "maximum context length, in tokens"] = 16
@@ -165,8 +165,9 @@ class Settings:
     seed: typing.Annotated[int, "seed of the random number generator"] = 42
 
     def __post_init__(self) -> None:
+        # The least of each; 1e-300 is more than 0, and 1 / temperature is finite.
         least = {"n_embd": 1, "block_size": 1, "n_head": 1, "lr": 1e-300, "temperature": 1e-300}
-        for name, value in vars(self).items():  # 1e-300: more than 0, and 1 / temperature is finite
+        for name, value in vars(self).items():
             if name != "seed" and not least.get(name, 0) <= value < math.inf:
                 raise ValueError(f"{name} must be finite and >= {least.get(name, 0)}, not {value}")
         if self.n_embd % self.n_head:
@@ -207,9 +208,9 @@ def init_state_dict(settings: Settings, vocab_size: int, rng: Random) -> StateDi
 # what attention gathers from the tokens so far, then what an MLP (two matrices, and ReLU between
 # them) computes from the sum. Last come the logits: for each token, a score for being the next.
 # This is GPT-2 (Radford et al. 2019) with RMSNorm for LayerNorm, ReLU for GeLU, no biases, a norm
-# at the start and none at the end, and an lm_head that shares nothing with wte. Comments on the
-# order of additions can be skipped: floats are rounded, so the last bits of a sum depend on that
-# order, and it is the original's.
+# at the start and none at the end, and an lm_head that is not tied to wte. Comments on the order
+# of additions can be skipped: floats are rounded, so the last bits of a sum depend on that order,
+# and it is the original's.
 
 Heads = list[tuple[Matrix, Matrix]]  # [n_head]: the keys and the values of all positions so far
 
@@ -239,7 +240,7 @@ def linear(x: Vector, matrix: Iterable[Vector]) -> Vector:
 
 
 def dot_backprop(product: Value) -> None:
-    """The chain rule for a sum of x_j * w_j, of which d/d(x_j) is w_j, and d/d(w_j) is x_j."""
+    """The chain rule for a sum of x_j * w_j: d/d(x_j) is w_j, and d/d(w_j) is x_j (w: the row)."""
     x, row, grad = product._children, product._local_grads, product.grad
     if grad:
         for x_j, w_j in zip(x, row):
@@ -257,7 +258,7 @@ def softmax(logits: Vector, temperature: float = 1.0) -> Vector:
         total += e
     inverse = total**-1
     probs = [Value(e * inverse, logits) for e in exps]
-    # One more Value, the total, passes on the gradients of all of them.
+    # They have no local derivatives: one more Value, the total, passes on the gradients of all.
     Value(total, logits, (scale, exps, probs), softmax_backprop)
     return probs
 
@@ -289,7 +290,7 @@ def attention(x: Vector, wq: Matrix, wk: Matrix, wv: Matrix, wo: Matrix, heads: 
     """What this token gathers from all tokens so far (Vaswani et al. 2017): [n_embd] to [n_embd].
 
     Each head makes three vectors [head_dim] of x: a query (what this token looks for), a key (what
-    it is found by) and a value (what it hands over; it is made of Values, as all vectors are). Its
+    it is found by) and a value (what it hands over; made of Values, as every vector is here). Its
     output is the mean of all values so far, weighted by the softmax of query times key over the
     root of head_dim: dot products grow with that root.
     """
@@ -316,7 +317,7 @@ def mlp(x: Vector, fc1: Matrix, fc2: Matrix) -> Vector:
 
 def gpt(state_dict: StateDict, token_id: int, pos_id: int, cache: list[Heads]) -> Vector:
     """Read the token at pos_id, and return the logits [vocab_size] of the next. The cache grows."""
-    # Not redundant, though each layer normalizes what it reads: what it adds to is this x.
+    # Not redundant: a layer normalizes only what it reads; what it adds to is this x itself.
     x = rmsnorm(add(state_dict["wte"][token_id], state_dict["wpe"][pos_id]))
     for i, heads in enumerate(cache):
         wq, wk, wv, wo = (state_dict[f"layer{i}.attn_{name}"] for name in ("wq", "wk", "wv", "wo"))
@@ -344,10 +345,10 @@ def document_loss(state_dict: StateDict, token_ids: list[int], settings: Setting
 
 
 def move_target_first(logits: Vector, target_id: int) -> None:
-    """The order of additions: the original's backward pass comes to the target's logit last.
+    """Put the target's logit first among the logits on the tape: backward() comes to it last then.
 
-    So it must be the first of them on the tape. This can be done to products of one x at its end;
-    if gpt() was changed to end in anything else, the tape is left as it is.
+    This is the order of additions. Only the products of one x at the tape's end can change places;
+    where a changed gpt() ends in anything else, the tape is left as it is.
     """
     end, x = slice(-len(logits), None), logits[0]._children
     if tape[end] == logits and all(logit._children is x for logit in logits):
@@ -362,7 +363,7 @@ def train(
     for p in params:
         p.grad = 0.0  # backward() only adds to it
     # Adam (Kingma & Ba 2015) keeps two running means for each parameter: m of its gradient, which
-    # gives the direction, and v of the square of its gradient, by the root of which m is divided.
+    # gives the direction, and v of the square of its gradient; m is divided by the root of v.
     m, v = [0.0] * len(params), [0.0] * len(params)
     beta1, beta2, eps = 0.85, 0.99, 1e-8  # the shares of m and v that are kept; against 0 / 0
     new1, new2 = 1 - beta1, 1 - beta2  # the shares that are new
@@ -378,7 +379,7 @@ def train(
         bias1, bias2 = 1 - beta1 ** (step + 1), 1 - beta2 ** (step + 1)
         for i, p in enumerate(params):
             m[i] = beta1 * m[i] + new1 * p.grad
-            v[i] = beta2 * v[i] + new2 * p.grad**2.0  # not x * x, which can differ
+            v[i] = beta2 * v[i] + new2 * p.grad**2.0  # not g * g, which can differ
             p.data -= lr * (m[i] / bias1) / ((v[i] / bias2) ** 0.5 + eps)
             p.grad = 0.0
         tape.clear()
@@ -539,6 +540,6 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    # Pasted into a notebook or a prompt, sys.argv is that of another program, which it names.
+    # Where this is pasted into a notebook or a prompt, sys.argv names and serves another program.
     started = Path(sys.argv[0]).stem in ("-", Path(main.__code__.co_filename).stem)  # "-": stdin
     main(None if started else [])

@@ -104,6 +104,7 @@ class Sample(unittest.TestCase):
 
 class Train(unittest.TestCase):
     def setUp(self):
+        tape.clear()  # of what another test has left
         self.addCleanup(tape.clear)
 
     def test_encodes_no_more_of_a_document_than_it_trains_on(self):
