@@ -365,7 +365,7 @@ def train(
     # Adam (Kingma & Ba 2015) keeps two running means for each parameter: m of its gradient, which
     # gives the direction, and v of the square of its gradient; m is divided by the root of v.
     m, v = [0.0] * len(params), [0.0] * len(params)
-    beta1, beta2, eps = 0.85, 0.99, 1e-8  # the shares of m and v that are kept; against 0 / 0
+    beta1, beta2, eps = 0.85, 0.99, 1e-8  # the shares of m and v that stay; eps avoids 0 / 0
     new1, new2 = 1 - beta1, 1 - beta2  # the shares that are new
     for step in range(settings.num_steps):
         doc = docs[step % len(docs)][: settings.block_size]  # a line may be a megabyte long
