@@ -497,7 +497,7 @@ def default_dataset() -> Path:
         with tempfile.TemporaryDirectory(dir=".") as unfinished:
             Path(unfinished, "input.txt").write_bytes(data)
             Path(unfinished, "input.txt").replace("input.txt")
-    except Exception as error:  # of many types: a malformed proxy alone raises three
+    except Exception as error:  # of many types
         if hasattr(error, "close"):
             error.close()  # an HTTPError is a response, too
         raise ValueError(f"download failed: {error}; name a file to train on instead") from None

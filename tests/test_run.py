@@ -20,7 +20,6 @@ from microgpt import Settings, Tokenizer, Value, tape, train
 
 SMALL = {"n_embd": 4, "n_head": 2, "block_size": 4}
 
-
 IMPORT = """
 import gc, random, sys
 def hook(event, args):
